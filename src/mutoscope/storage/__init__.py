@@ -1,0 +1,1 @@
+"""Where finished files live: a small port, its adapters, and the intake that brings provider outputs in."""
