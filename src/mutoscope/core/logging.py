@@ -18,7 +18,12 @@ class _Formatter(logging.Formatter):
         if not self._as_json:
             tail = " ".join(f"{k}={v}" for k, v in fields.items())
             return f"{super().format(record)} {tail}".rstrip()
-        line = {"time": self.formatTime(record), "level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        line = {
+            "time": self.formatTime(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps({**line, **fields}, default=str)

@@ -1,0 +1,172 @@
+"""Every setting, read once from ``mutoscope.toml`` and the environment, frozen and passed in.
+
+The environment wins over the file. Names people already have (``DATABASE_URL``, ``REPLICATE_API_TOKEN``, ``AWS_*``) are
+used as they are; ours start with ``MUTOSCOPE_``. Inside the file a setting has its lower-case name.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from mutoscope.core.errors import ConfigurationError
+from mutoscope.core.model_settings import Frozen, ModelSettings
+
+Seconds = Annotated[float, Field(gt=0, le=7 * 86400)]
+
+
+def _named(*names: str) -> AliasChoices:
+    field, *standard = names
+    return AliasChoices(field, f"MUTOSCOPE_{field.upper()}", *standard)
+
+
+class EngineSettings(Frozen):
+    """The embedded engine: how many steps at once, and how long a dead worker's work waits for another."""
+
+    concurrency: int = Field(default=32, ge=1, le=1024)
+    lease_s: Seconds = 30
+    # How often the database is asked for due work when nobody rang the bell.
+    sweep_s: Seconds = 1
+    shutdown_s: Seconds = 20
+
+
+class AdmissionSettings(Frozen):
+    """How many predictions may be in flight, and how fast they may be created."""
+
+    max_in_flight: int = Field(default=200, ge=1)
+    max_in_flight_per_account: int = Field(default=20, ge=1)
+    # Replicate's own limit is 600 creates a minute; bursts are allowed.
+    creates_per_minute: int = Field(default=600, ge=1)
+    burst: int = Field(default=100, ge=1)
+
+
+class Settings(BaseSettings):
+    """All of Mutoscope's settings. See ``docs/settings.md`` for each with its unit and default."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, env_prefix="MUTOSCOPE_", env_nested_delimiter="__"
+    )
+
+    environment: Literal["development", "production"] = "development"
+    # Signs links to local files. Production refuses to start without it; development makes one beside the database.
+    secret: SecretStr | None = None
+    # Where the outside world reaches this service. Set: providers are given a webhook; unset: they are polled.
+    public_url: str | None = None
+    data_dir: Path = Path(".mutoscope")
+    log_json: bool = False
+    log_level: str = "INFO"
+
+    database_url: str | None = Field(default=None, validation_alias=_named("database_url", "DATABASE_URL"))
+    database_pool: int = Field(default=10, ge=2, le=200)
+
+    replicate_api_token: SecretStr | None = Field(
+        default=None, validation_alias=_named("replicate_api_token", "REPLICATE_API_TOKEN")
+    )
+    replicate_base_url: str = Field(
+        default="https://api.replicate.com", validation_alias=_named("replicate_base_url", "REPLICATE_BASE_URL")
+    )
+    replicate_webhook_secret: SecretStr | None = Field(
+        default=None,
+        validation_alias=_named(
+            "replicate_webhook_secret", "REPLICATE_WEBHOOK_SECRET", "REPLICATE_WEBHOOK_SIGNING_SECRET"
+        ),
+    )
+    # Hosts that output files may be fetched from, besides that of the API itself.
+    replicate_file_hosts: tuple[str, ...] = ("replicate.delivery", "*.replicate.delivery")
+    webhook_tolerance_s: int = Field(default=300, ge=1, le=86400)
+    # How long a create whose answer was lost is looked for before it is tried again.
+    doubt_window_s: Seconds = 120
+    # How long after Cancel-After a provider that cannot be reached may keep a generation open.
+    unreachable_grace_s: Seconds = 3600
+
+    aws_access_key_id: str | None = Field(
+        default=None, validation_alias=_named("aws_access_key_id", "AWS_ACCESS_KEY_ID")
+    )
+    aws_secret_access_key: SecretStr | None = Field(
+        default=None, validation_alias=_named("aws_secret_access_key", "AWS_SECRET_ACCESS_KEY")
+    )
+    aws_session_token: SecretStr | None = Field(
+        default=None, validation_alias=_named("aws_session_token", "AWS_SESSION_TOKEN")
+    )
+    aws_region: str = Field(
+        default="us-east-1", validation_alias=_named("aws_region", "AWS_REGION", "AWS_DEFAULT_REGION")
+    )
+    aws_endpoint_url: str | None = Field(
+        default=None, validation_alias=_named("aws_endpoint_url", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+    )
+    aws_s3_bucket_name: str | None = Field(
+        default=None, validation_alias=_named("aws_s3_bucket_name", "AWS_S3_BUCKET_NAME")
+    )
+    storage_prefix: str = "generations"
+    # Set when the bucket is public: links are this plus the key, and do not expire.
+    storage_public_url: str | None = None
+    link_s: int = Field(default=3600, ge=1, le=7 * 86400)
+
+    # Credits that come back to a lot that has expired meanwhile can be used for this long.
+    expiry_grace_s: int = Field(default=86400, ge=0)
+    engine: EngineSettings = EngineSettings()
+    admission: AdmissionSettings = AdmissionSettings()
+    models: dict[str, ModelSettings] = {}
+    # Where the tests of durability kill the process; see core/killpoints.py. Refused in production.
+    kill_at: str | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then the environment, then the file."""
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.environment != "production":
+            return self
+        if self.secret is None:
+            raise ValueError("MUTOSCOPE_SECRET must be set in production; `openssl rand -hex 32` makes one")
+        if self.public_url and self.replicate_webhook_secret is None:
+            raise ValueError(
+                "REPLICATE_WEBHOOK_SECRET must be set in production, or unset MUTOSCOPE_PUBLIC_URL to poll"
+            )
+        if self.public_url and not self.public_url.startswith("https://"):
+            raise ValueError("MUTOSCOPE_PUBLIC_URL must be https in production: providers do not follow redirects")
+        if self.kill_at:
+            raise ValueError("MUTOSCOPE_KILL_AT is for tests and cannot be set in production")
+        return self
+
+    @cached_property
+    def database(self) -> str:
+        """The database's URL: the one that is set, or a SQLite file in ``data_dir``."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'mutoscope.db'}"
+
+    @property
+    def webhooks_on(self) -> bool:
+        """Whether providers are told to call us back."""
+        return self.public_url is not None
+
+
+def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
+    """Read the settings from ``path`` (default ``mutoscope.toml``, if it is there) and the environment.
+
+    Raises:
+        ConfigurationError: With every setting that is wrong, where it stands and what it should be.
+    """
+    if path is not None and not path.is_file():
+        raise ConfigurationError(f"There is no settings file {path}")
+
+    class FileSettings(Settings):
+        model_config = SettingsConfigDict(toml_file=path or "mutoscope.toml")
+
+    try:
+        return FileSettings(**overrides)
+    except ValidationError as error:
+        lines = [f"{'.'.join(str(part) for part in e['loc']) or 'settings'}: {e['msg']}" for e in error.errors()]
+        raise ConfigurationError("; ".join(lines)) from error
+    except ValueError as error:  # TOML that cannot be parsed
+        raise ConfigurationError(f"{path or 'mutoscope.toml'}: {error}") from error

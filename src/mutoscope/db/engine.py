@@ -1,0 +1,130 @@
+"""Connections and transactions. One rule: a transaction is opened and committed inside a service, never by a framework.
+
+SQLite has one writer at a time. Writers of this process queue on a lock of our own, which is fair and quick; other
+processes are waited for by SQLite's busy timeout.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from mutoscope.core.errors import ConfigurationError, Unavailable
+
+BUSY_TIMEOUT_S = 30
+POOL_TIMEOUT_S = 10
+COMMAND_TIMEOUT_S = 60
+
+
+def normalize_url(url: str) -> URL:
+    """Accept the URLs people have (``postgres://``, ``postgresql://``, ``sqlite:///file``) and name our drivers.
+
+    Raises:
+        ConfigurationError: Another database, or no URL at all.
+    """
+    try:
+        parsed = make_url(url.replace("postgres://", "postgresql://", 1))
+    except Exception as error:
+        raise ConfigurationError("DATABASE_URL cannot be read; use sqlite:///path/file.db or postgresql://…") from error
+    match parsed.get_backend_name():
+        case "sqlite":
+            return parsed.set(drivername="sqlite+aiosqlite")
+        case "postgresql":
+            return parsed.set(drivername="postgresql+asyncpg")
+        case other:
+            raise ConfigurationError(f"DATABASE_URL names {other!r}; use sqlite or postgresql")
+
+
+class Database:
+    """A database and its transactions.
+
+    Args:
+        url: ``sqlite:///file.db`` or ``postgresql://user@host/name``.
+        pool_size: Connections kept open to PostgreSQL.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.url = normalize_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _create_engine(self.url, pool_size)
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+        self._writer: asyncio.Lock | None = asyncio.Lock() if self.is_sqlite else None
+
+    @asynccontextmanager
+    async def write(self) -> AsyncGenerator[AsyncSession]:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        Raises:
+            Unavailable: The database cannot be reached. Whether a commit under way took effect is then unknown.
+        """
+        async with AsyncExitStack() as stack:
+            if self._writer:
+                await stack.enter_async_context(self._writer)
+            with _unavailable():
+                async with self._sessions.begin() as session:
+                    yield session
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[AsyncSession]:
+        """A consistent view that takes no write lock.
+
+        Raises:
+            Unavailable: The database cannot be reached.
+        """
+        with _unavailable():
+            async with self._sessions(bind=self.engine.execution_options(mutoscope_read=True)) as session:
+                yield session
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+class _unavailable:  # noqa: N801 - used as a context manager, like contextlib's own
+    """Turn "cannot reach the database" into our own error, and nothing else."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OperationalError | InterfaceError | PoolTimeout | ConnectionError):
+            raise Unavailable("The database cannot be reached; nothing was accepted. Try again shortly.") from error
+
+
+def _create_engine(url: URL, pool_size: int) -> AsyncEngine:
+    if url.get_backend_name() == "sqlite":
+        if url.database and url.database != ":memory:":
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, pool_timeout=POOL_TIMEOUT_S)
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return engine
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=POOL_TIMEOUT_S,
+        pool_pre_ping=False,
+        connect_args={"command_timeout": COMMAND_TIMEOUT_S, "server_settings": {"application_name": "mutoscope"}},
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_S * 1000}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    # A read that turns into a write half-way cannot wait for the lock, so writers take it at once.
+    reading = connection.get_execution_options().get("mutoscope_read")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
