@@ -11,7 +11,7 @@ def new_id(prefix: str) -> str:
 
 
 def new_secret(nbytes: int = 24) -> str:
-    """A random secret of ``nbytes`` bytes of entropy, letters and digits only, so that a double click selects it whole."""
+    """A random secret of ``nbytes`` bytes of entropy; letters and digits only, so a double click selects it whole."""
     alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
     length = -(-nbytes * 8 * 1000 // 5954)
     return "".join(secrets.choice(alphabet) for _ in range(length))
