@@ -1,0 +1,51 @@
+"""When to look again, pure apart from what was learnt: polling intervals, back-off, and progress from logs."""
+
+import random
+import re
+
+MIN_POLL_S = 0.25
+MAX_POLL_S = 30.0
+WEBHOOK_POLL_S = 15.0
+_PERCENT = re.compile(r"(\d{1,3})(?:\.\d+)?%\|")
+
+
+class Durations:
+    """How long each model usually runs, learnt from what was seen: a running mean that forgets slowly."""
+
+    def __init__(self) -> None:
+        self._mean_s: dict[str, float] = {}
+
+    def learn(self, model: str, seconds: float) -> None:
+        """Take one more duration into account."""
+        self._mean_s[model] = 0.8 * self._mean_s.get(model, seconds) + 0.2 * seconds
+
+    def expected_s(self, model: str) -> float | None:
+        """The usual duration, or ``None`` if none was seen yet."""
+        return self._mean_s.get(model)
+
+
+def next_poll_s(elapsed_s: float, expected_s: float | None, *, webhook: bool) -> float:
+    """Seconds until a running prediction is asked for again.
+
+    Without a webhook: at about the expected end, then a tenth of what has passed. With one, polling is only the net below
+    it: well after the expected end, then ever more slowly.
+    """
+    if webhook:
+        patience = max(WEBHOOK_POLL_S, 2 * (expected_s or 0))
+        return max(patience - elapsed_s, min(elapsed_s / 4, 60.0), MIN_POLL_S)
+    remaining = (expected_s or 0) - elapsed_s
+    if remaining > MIN_POLL_S:
+        return min(remaining, MAX_POLL_S)
+    return min(max(elapsed_s / 10, MIN_POLL_S), MAX_POLL_S)
+
+
+def backoff_s(failures: int, *, base_s: float = 0.5, cap_s: float = 60.0) -> float:
+    """Exponential back-off with full jitter on its upper half: 0.5, 1, 2 … up to ``cap_s`` seconds."""
+    ceiling = min(cap_s, base_s * 2 ** min(failures, 16))
+    return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret
+
+
+def percent_done(logs: str | None) -> int | None:
+    """The last percentage of a progress bar in the logs (the form that tqdm prints), or ``None``."""
+    found = _PERCENT.findall((logs or "")[-4000:])
+    return min(int(found[-1]), 100) if found else None

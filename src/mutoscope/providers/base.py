@@ -1,0 +1,130 @@
+"""The port of the providers room. What matters most is in its errors: whether a prediction may exist that we do not know."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from mutoscope.core.errors import MutoscopeError
+from mutoscope.replicate_protocol.predictions import Prediction
+
+__all__ = [
+    "AnswerLost",
+    "CreateRefused",
+    "Prediction",
+    "PredictionMissing",
+    "PredictionRequest",
+    "Provider",
+    "ProviderDown",
+    "ProviderError",
+    "Throttled",
+    "WebhookMessage",
+]
+
+
+class ProviderError(MutoscopeError):
+    """Something between us and the provider went wrong."""
+
+    status, code, title = 502, "provider_error", "The provider did not do what was asked"
+
+
+class CreateRefused(ProviderError):
+    """The provider said no: no prediction was made, and asking again for the same will not help."""
+
+    code = "provider_refused"
+
+
+class Throttled(ProviderError):
+    """The provider asks us to come back later; it did nothing."""
+
+    code, retryable = "provider_throttled", True
+
+    def __init__(self, detail: str, *, retry_after_s: float) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class ProviderDown(ProviderError):
+    """The provider could not be reached, or failed on a call that changes nothing; it is safe to ask again."""
+
+    status, code, retryable = 503, "provider_unavailable", True
+
+
+class AnswerLost(ProviderError):
+    """A create was sent and no answer came: the prediction may exist. Never repeat it blindly."""
+
+    code = "provider_answer_lost"
+
+
+class PredictionMissing(ProviderError):
+    """The provider knows no such prediction."""
+
+    code = "prediction_missing"
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRequest:
+    """What is asked of a provider.
+
+    Attributes:
+        reference: What to run, as ``replicate_protocol.references`` reads it.
+        input: The model's input.
+        webhook: Where to call back, or ``None`` to be polled.
+        webhook_events: Which events to call back for.
+        cancel_after_s: The provider must end the prediction this long after creating it.
+    """
+
+    reference: str
+    input: Mapping[str, Any]
+    webhook: str | None
+    webhook_events: Sequence[str]
+    cancel_after_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookMessage:
+    """A webhook whose signature is good. Still only a hint: it may be old, doubled or out of order."""
+
+    message_id: str
+    prediction: Prediction
+
+
+class Provider(Protocol):
+    """Runs predictions. Every adapter passes the suite in ``tests/providers``."""
+
+    name: str
+
+    async def create(self, request: PredictionRequest) -> Prediction:
+        """Make a prediction. Never repeats the call itself.
+
+        Raises:
+            CreateRefused: Surely not made, and it is no use trying again.
+            Throttled: Surely not made; try again after ``retry_after_s``.
+            ProviderDown: Surely not made; try again.
+            AnswerLost: Perhaps made.
+        """
+        ...
+
+    async def get(self, prediction_id: str) -> Prediction:
+        """Ask how a prediction is. Raises ``PredictionMissing``, ``Throttled`` or ``ProviderDown``."""
+        ...
+
+    async def cancel(self, prediction_id: str) -> Prediction:
+        """Ask for a prediction to end; ending one that has ended changes nothing. Raises as ``get`` does."""
+        ...
+
+    def recent(self, since: datetime) -> AsyncIterator[Prediction]:
+        """The predictions created since, newest first. Raises ``Throttled`` or ``ProviderDown`` while iterating."""
+        ...
+
+    async def openapi_schema(self, reference: str) -> dict[str, Any]:
+        """The OpenAPI document of what would be run. Raises ``CreateRefused`` (no such model) or as ``get`` does."""
+        ...
+
+    def read_webhook(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> WebhookMessage:
+        """Check a webhook's signature and age, and read it. Raises ``InvalidSignature`` or ``InvalidRequest``."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release connections."""
+        ...
