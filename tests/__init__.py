@@ -1,0 +1,1 @@
+"""The test suite. Its rooms mirror those of ``src/mutoscope``."""

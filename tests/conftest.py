@@ -1,0 +1,75 @@
+"""Fixtures that every room uses: real servers, a fresh database per test, and no network beyond this machine."""
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers.network import forbid_network
+from tests.servers.postgres import PostgresServer
+from tests.servers.seaweedfs import SeaweedServer
+from tests.servers.shared import locked, shared_server
+
+_TEMPLATE = "mutoscope_template"
+
+forbid_network()
+
+
+@pytest.fixture(scope="session")
+def session_dir(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A folder of this test session, the same one for all its workers."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if hasattr(request.config, "workerinput") else base
+
+
+@pytest.fixture(scope="session")
+def postgres(session_dir: Path) -> Iterator[PostgresServer]:
+    """A PostgreSQL server that all workers share: make databases on it, do not stop it."""
+    with shared_server("postgres", session_dir) as address:
+        yield PostgresServer(**address)
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(session_dir: Path) -> Iterator[SeaweedServer]:
+    """An S3 server that all workers share: make buckets on it, do not stop it."""
+    with shared_server("seaweedfs", session_dir) as address:
+        yield SeaweedServer(**address)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def database_url(request: pytest.FixtureRequest, session_dir: Path, tmp_path: Path) -> AsyncIterator[str]:
+    """The URL of a fresh, migrated database; the test runs once on each kind."""
+    if request.param == "sqlite":
+        yield await _sqlite_copy(session_dir, tmp_path / "mutoscope.db")
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    url = await _postgres_copy(server, session_dir)
+    yield url
+    await server.drop_database(url)
+
+
+async def _sqlite_copy(session_dir: Path, path: Path) -> str:
+    from mutoscope.db.migrate import upgrade
+
+    template = session_dir / "template.db"
+    with locked(session_dir / "template.db.making"):
+        if not template.exists():
+            draft = session_dir / "template.draft.db"
+            await upgrade(f"sqlite+aiosqlite:///{draft}")
+            draft.rename(template)
+    shutil.copyfile(template, path)
+    return f"sqlite+aiosqlite:///{path}"
+
+
+async def _postgres_copy(server: PostgresServer, session_dir: Path) -> str:
+    from mutoscope.db.migrate import upgrade
+
+    made = session_dir / "template.postgres"
+    with locked(session_dir / "template.postgres.making"):
+        if not made.exists():
+            await server.execute(f"DROP DATABASE IF EXISTS {_TEMPLATE}")
+            await server.execute(f"CREATE DATABASE {_TEMPLATE}")
+            await upgrade(server.url(_TEMPLATE))
+            made.touch()
+    return await server.create_database(_TEMPLATE)
