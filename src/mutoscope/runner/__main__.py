@@ -1,0 +1,63 @@
+"""``python -m mutoscope.runner``: a runner as a process, which prints one line of JSON when it is ready."""
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mutoscope.core.errors import MutoscopeError
+from mutoscope.core.logging import configure_logging
+from mutoscope.runner.config import RunnerConfig
+from mutoscope.runner.faults import FaultPlan
+from mutoscope.runner.server import serve
+
+
+def main() -> int:
+    """Read the command line, serve until stopped, and return the exit status."""
+    arguments = _parser().parse_args()
+    configure_logging(arguments.log_level)
+    try:
+        config = _config(arguments)
+        asyncio.run(serve(config, ready=lambda url: _announce(config, url)))
+    except (MutoscopeError, ValidationError, OSError) as error:
+        sys.stderr.write(f"mutoscope runner: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m mutoscope.runner", description="A local Replicate.")
+    parser.add_argument("--state", type=Path, required=True, help="directory of predictions and files")
+    parser.add_argument("--host", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on; 0 takes a free one (0)")
+    parser.add_argument("--token", help="the bearer token that clients must send (any)")
+    parser.add_argument("--webhook-secret", help="the signing secret, whsec_... (made and kept)")
+    parser.add_argument("--fault-plan", type=Path, help="JSON file of faults to commit")
+    parser.add_argument("--config", type=Path, help="JSON file with any field of RunnerConfig")
+    parser.add_argument("--log-level", default="INFO")
+    return parser
+
+
+def _config(arguments: argparse.Namespace) -> RunnerConfig:
+    fields: dict[str, Any] = json.loads(arguments.config.read_text()) if arguments.config else {}
+    given = {name: getattr(arguments, name) for name in ("host", "port", "token", "webhook_secret")}
+    fields |= {name: value for name, value in given.items() if value is not None}
+    if arguments.fault_plan:
+        fields["fault_plan"] = FaultPlan.parse(arguments.fault_plan.read_bytes())
+    return RunnerConfig.model_validate({**fields, "state_dir": arguments.state})
+
+
+def _announce(config: RunnerConfig, url: str) -> None:
+    secret = config.webhook_secret or (config.state_dir / "webhook_secret").read_text().strip()
+    sys.stdout.write(json.dumps({"url": url, "webhook_secret": secret}) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The models the runner offers, and what a model is."""

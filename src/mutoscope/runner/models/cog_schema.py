@@ -1,0 +1,113 @@
+"""Writes a model's ``openapi_schema`` the way Cog does, so that clients of Replicate read it as they read any other."""
+
+from dataclasses import dataclass
+from typing import Any
+
+_REQUIRED = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One input. Without a default it is required; a ``default`` of ``None`` makes it optional and nullable."""
+
+    name: str
+    type: str | None
+    description: str
+    default: Any = _REQUIRED
+    minimum: float | None = None
+    maximum: float | None = None
+    multiple_of: int | None = None
+    max_length: int | None = None
+    choices: tuple[Any, ...] = ()
+    format: str | None = None
+
+    @property
+    def required(self) -> bool:
+        """Whether a caller must give it."""
+        return self.default is _REQUIRED
+
+    def schema(self, order: int) -> dict[str, Any]:
+        """The property as it stands in ``Input``."""
+        title = self.name.replace("_", " ").title()
+        schema: dict[str, Any] = {"title": title, "description": self.description, "x-order": order}
+        if self.choices:
+            del schema["title"]
+            schema["allOf"] = [{"$ref": f"#/components/schemas/{self.name}"}]
+        elif self.type:
+            schema["type"] = self.type
+        optional = {
+            "minimum": self.minimum,
+            "maximum": self.maximum,
+            "multipleOf": self.multiple_of,
+            "maxLength": self.max_length,
+            "format": self.format,
+        }
+        schema.update({key: value for key, value in optional.items() if value is not None})
+        if self.default is None:
+            schema["nullable"] = True
+        elif not self.required:
+            schema["default"] = self.default
+        return schema
+
+
+def openapi_schema(fields: tuple[Field, ...], output: dict[str, Any]) -> dict[str, Any]:
+    """The whole document for a model with these inputs and this output."""
+    choices = {
+        field.name: {
+            "type": field.type,
+            "title": field.name,
+            "enum": list(field.choices),
+            "description": "An enumeration.",
+        }
+        for field in fields
+        if field.choices
+    }
+    schemas: dict[str, Any] = {
+        "Input": {
+            "type": "object",
+            "title": "Input",
+            "properties": {field.name: field.schema(order) for order, field in enumerate(fields)},
+        },
+        "Output": {"title": "Output", **output},
+        "Status": {
+            "type": "string",
+            "title": "Status",
+            "enum": ["starting", "processing", "succeeded", "canceled", "failed"],
+            "description": "An enumeration.",
+        },
+        **choices,
+    }
+    if required := [field.name for field in fields if field.required]:
+        schemas["Input"]["required"] = required
+    for name in ("PredictionRequest", "PredictionResponse"):
+        schemas[name] = _exchange(name)
+    return {
+        "openapi": "3.0.2",
+        "info": {"title": "Cog", "version": "0.1.0"},
+        "paths": {"/predictions": {"post": _operation()}},
+        "components": {"schemas": schemas},
+    }
+
+
+def _exchange(name: str) -> dict[str, Any]:
+    properties: dict[str, Any] = {"id": {"type": "string"}, "input": {"$ref": "#/components/schemas/Input"}}
+    if name == "PredictionResponse":
+        properties |= {
+            "output": {"$ref": "#/components/schemas/Output"},
+            "status": {"$ref": "#/components/schemas/Status"},
+            "error": {"type": "string"},
+            "logs": {"type": "string"},
+        }
+    return {"type": "object", "title": name, "properties": properties}
+
+
+def _operation() -> dict[str, Any]:
+    def body(name: str) -> dict[str, Any]:
+        return {"content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}}
+
+    return {
+        "summary": "Predict",
+        "operationId": "predict_predictions_post",
+        "requestBody": body("PredictionRequest"),
+        "responses": {"200": {"description": "Successful Response", **body("PredictionResponse")}},
+    }

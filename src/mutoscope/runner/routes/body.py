@@ -1,0 +1,41 @@
+"""Reads request bodies with a limit, and the runner out of a request."""
+
+import json
+from typing import Any, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from mutoscope.core.errors import InvalidRequest
+from mutoscope.runner.problems import TooLarge
+from mutoscope.runner.service import Runner
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+def runner(request: Request) -> Runner:
+    """The runner that serves this request."""
+    return cast("Runner", request.app.state.runner)
+
+
+async def read_body(request: Request, limit_bytes: int) -> bytes:
+    """The whole body. Raises ``TooLarge`` as soon as it is above the limit."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit_bytes:
+            raise TooLarge(f"The body must be at most {limit_bytes} bytes.")
+    return bytes(body)
+
+
+def parse_body(kind: type[Body], body: bytes) -> Body:
+    """The body as ``kind``. Raises ``InvalidRequest``, which names the field that is wrong."""
+    try:
+        return kind.model_validate(json.loads(body))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "body"
+        fields: list[dict[str, Any]] = [{"type": first["type"], "field": field, "description": first["msg"]}]
+        raise InvalidRequest(f"- {field}: {first['msg']}", invalid_fields=fields) from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest("The body is not JSON.") from error

@@ -1,0 +1,112 @@
+"""Puts the runner behind HTTP: the Starlette app, and uvicorn around it on an address of this machine."""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from mutoscope.core.errors import ConfigurationError, MutoscopeError
+from mutoscope.runner.auth import BearerAuth
+from mutoscope.runner.config import RunnerConfig
+from mutoscope.runner.connection import DroppableProtocol
+from mutoscope.runner.problems import on_error, on_http_error
+from mutoscope.runner.retention import sweep
+from mutoscope.runner.routes import catalog, control, outputs, predictions, uploads
+from mutoscope.runner.service import Runner
+
+
+def build_app(config: RunnerConfig) -> Starlette:
+    """The runner as an ASGI application; ``app.state.runner`` is the running ``Runner`` during its lifespan.
+
+    Under a server of your own, set ``config.public_url``; and faults that drop connections need ``serve``.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
+        runner = Runner(config)
+        app.state.runner = runner
+        sweeper = asyncio.create_task(sweep(runner.store, runner.files, runner.uploads, config.retention_s))
+        try:
+            yield
+        finally:
+            sweeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await sweeper
+            await runner.aclose()
+
+    return Starlette(
+        routes=[*predictions.ROUTES, *catalog.ROUTES, *uploads.ROUTES, *outputs.ROUTES, *control.ROUTES],
+        middleware=[Middleware(BearerAuth, token=config.token)],
+        exception_handlers={MutoscopeError: on_error, HTTPException: on_http_error},
+        lifespan=lifespan,
+    )
+
+
+async def serve(config: RunnerConfig, *, ready: Callable[[str], None] | None = None) -> None:
+    """Serve until cancelled or told to stop by a signal.
+
+    Args:
+        config: How; with port 0 a free port is taken.
+        ready: Called once with the base URL, such as ``http://127.0.0.1:41234``, when requests are served.
+
+    Raises:
+        ConfigurationError: The address cannot be listened on.
+    """
+    app = build_app(config)
+    listener = _listen(config.host, config.port)
+    host, port = listener.getsockname()[:2]
+    url = (config.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}").rstrip("/")
+    server = _Server(app, url, ready)
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        listener.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # else asyncio leaves Nagle on
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(f"The runner cannot listen on {host}:{port}: {error.strerror}.") from error
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which tells the runner its address before it takes requests and the caller after."""
+
+    def __init__(self, app: Starlette, url: str, ready: Callable[[str], None] | None) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=DroppableProtocol,
+                log_config=None,
+                access_log=False,
+                lifespan="on",
+                ws="none",
+                server_header=False,
+                timeout_graceful_shutdown=2,
+            ),
+        )
+        self._application = app
+        self._url = url
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets)
+        if self.should_exit:
+            raise ConfigurationError("The runner could not start; see the log above.")
+        runner: Runner = self._application.state.runner
+        runner.base_url = self._url
+        runner.recover()
+        if self._ready:
+            self._ready(self._url)

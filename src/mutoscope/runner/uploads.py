@@ -1,0 +1,107 @@
+"""``POST /v1/files``: keeps what clients upload, so that inputs can name it by URL."""
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from mutoscope.core.errors import InvalidRequest, NotFound
+from mutoscope.runner.files import Files
+from mutoscope.runner.records import iso, new_prediction_id
+from mutoscope.runner.store import Store
+
+OWNER = "local"
+_LISTED = 100
+_MAX_FIELD_BYTES = 65536
+
+
+class Uploads:
+    """Uploaded files: bytes on disk, the rest in the store."""
+
+    def __init__(self, files: Files, store: Store, retention_s: float) -> None:
+        self._files = files
+        self._store = store
+        self._retention_s = retention_s
+        self._key = secrets.token_bytes(32)
+
+    def write(self, fields: Mapping[str, memoryview], filename: str | None, media_type: str) -> dict[str, Any]:
+        """Write one uploaded file from the fields of its form, and describe it; slow, so call it in a thread.
+
+        Raises:
+            InvalidRequest: There is no ``content``, or ``metadata`` is not a JSON object.
+        """
+        if "content" not in fields:
+            raise InvalidRequest("Send the file in a field named 'content'.")
+        content, upload_id, now = fields["content"], new_prediction_id(), time.time()
+        digest = hashlib.sha256(content).hexdigest()
+        known: dict[str, Any] = {
+            "id": upload_id,
+            "name": _text(fields, "filename") or filename or "file",
+            "content_type": _text(fields, "type") or media_type,
+            "size": len(content),
+            "etag": digest[:32],
+            "checksums": {"sha256": digest},
+            "metadata": _metadata(_text(fields, "metadata")),
+            "created_at": iso(datetime.fromtimestamp(now, UTC)),
+            "expires_at": iso(datetime.fromtimestamp(now + self._retention_s, UTC)),
+        }
+        self._files.upload(upload_id).write_bytes(content)
+        return known
+
+    def keep(self, known: dict[str, Any]) -> None:
+        """Make a written upload visible."""
+        expires_at = datetime.fromisoformat(known["expires_at"]).timestamp()
+        self._store.put_upload(known["id"], expires_at, json.dumps(known))
+
+    def get(self, upload_id: str) -> dict[str, Any]:
+        """What is known of one upload. Raises ``NotFound``."""
+        text = self._store.upload(upload_id)
+        if text is None:
+            raise NotFound("File not found")
+        known: dict[str, Any] = json.loads(text)
+        return known
+
+    def list(self) -> list[dict[str, Any]]:
+        """The newest uploads first."""
+        return [json.loads(text) for text in self._store.uploads(_LISTED)]
+
+    def delete(self, upload_id: str) -> None:
+        """Delete one upload. Raises ``NotFound``."""
+        if not self._store.delete_upload(upload_id):
+            raise NotFound("File not found")
+        self._files.upload(upload_id).unlink(missing_ok=True)
+
+    def show(self, known: dict[str, Any], base_url: str) -> dict[str, Any]:
+        """An upload as clients see it."""
+        return {**known, "urls": {"get": f"{base_url}/v1/files/{known['id']}"}}
+
+    def paths(self, completed_input: dict[str, Any], base_url: str) -> dict[str, str]:
+        """The uploads that an input names by URL, and where they are on disk."""
+        prefix = f"{base_url}/v1/files/"
+        named = [text for text in completed_input.values() if isinstance(text, str) and text.startswith(prefix)]
+        paths = {url: self._files.upload(url.removeprefix(prefix).split("/")[0].split("?")[0]) for url in named}
+        return {url: str(path) for url, path in paths.items() if path.is_file()}
+
+    def signature(self, upload_id: str, owner: str, expiry: int) -> str:
+        """What a download link is signed with."""
+        text = f"{owner} {upload_id} {expiry}".encode()
+        return base64.b64encode(hmac.new(self._key, text, hashlib.sha256).digest()).decode()
+
+
+def _text(fields: Mapping[str, memoryview], name: str) -> str:
+    return bytes(fields[name][:_MAX_FIELD_BYTES]).decode(errors="replace") if name in fields else ""
+
+
+def _metadata(text: str) -> dict[str, Any]:
+    try:
+        metadata: object = json.loads(text or "{}")
+    except ValueError:
+        metadata = None
+    if not isinstance(metadata, dict):
+        raise InvalidRequest("The field 'metadata' is not a JSON object.")
+    return cast("dict[str, Any]", metadata)

@@ -1,0 +1,38 @@
+"""Checks an input against a model's schema and says what is wrong the way Replicate does."""
+
+from typing import Any
+
+import jsonschema_rs
+
+from mutoscope.replicate_protocol.schemas import input_defaults, input_properties, input_schema
+from mutoscope.runner.models.base import Model
+from mutoscope.runner.problems import InvalidInput
+
+_MAX_SHOWN = 20
+
+
+class InputCheck:
+    """The compiled schema of one model."""
+
+    def __init__(self, model: Model) -> None:
+        self._validator = jsonschema_rs.validator_for(input_schema(model.openapi_schema) or {})
+        self._defaults = input_defaults(model.openapi_schema)
+        self._names = frozenset(input_properties(model.openapi_schema))
+
+    def complete(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The input as the model gets it: checked, defaults filled in, unknown names dropped as Cog drops them.
+
+        Raises:
+            InvalidInput: With one entry in ``invalid_fields`` per fault.
+        """
+        fields: list[dict[str, str]] = []
+        for error in self._validator.iter_errors(given):
+            path = ".".join(["input", *(str(part) for part in error.instance_path)])
+            kind = str(error.schema_path[-1]) if error.schema_path else "invalid"
+            fields.append({"type": kind, "field": path, "description": error.message[:300]})
+            if len(fields) == _MAX_SHOWN:
+                break
+        if fields:
+            detail = "".join(f"- {one['field']}: {one['description']}\n" for one in fields)
+            raise InvalidInput(detail, invalid_fields=fields)
+        return {**self._defaults, **{name: value for name, value in given.items() if name in self._names}}
