@@ -27,8 +27,8 @@ class Durations:
 def next_poll_s(elapsed_s: float, expected_s: float | None, *, webhook: bool) -> float:
     """Seconds until a running prediction is asked for again.
 
-    Without a webhook: at about the expected end, then a tenth of what has passed. With one, polling is only the net below
-    it: well after the expected end, then ever more slowly.
+    Without a webhook: at about the expected end, then a tenth of what has passed. With one, polling is only the net
+    below it: well after the expected end, then ever more slowly.
     """
     if webhook:
         patience = max(WEBHOOK_POLL_S, 2 * (expected_s or 0))

@@ -15,7 +15,7 @@ Outcome = Literal["completed", "failed", "canceled"]
 class Phase(StrEnum):
     """Where a generation is, inside."""
 
-    QUEUED = "queued"  # accepted and held; waits to be admitted
+    QUEUED = "queued"  # accepted and held; waits for a place at the provider
     SUBMIT = "submit"  # admitted; the provider is to be asked
     SUBMITTING = "submitting"  # intent is committed; the call may be under way
     DOUBT = "doubt"  # the call's answer was lost; a prediction may exist
@@ -60,9 +60,9 @@ def may_follow(before: Phase, after: Phase) -> bool:
 def status_in(phase: Phase, outcome: Outcome | None) -> Status:
     """The status to show for a phase; the outcome shows only once the money has followed."""
     match phase:
-        case Phase.QUEUED | Phase.SUBMIT | Phase.SUBMITTING:
+        case Phase.QUEUED:
             return Status.QUEUED
-        case Phase.DOUBT | Phase.AWAIT | Phase.STORE | Phase.SETTLE:
+        case Phase.SUBMIT | Phase.SUBMITTING | Phase.DOUBT | Phase.AWAIT | Phase.STORE | Phase.SETTLE:
             return Status.PROCESSING
         case Phase.DONE:
             if outcome is None:

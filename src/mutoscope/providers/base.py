@@ -1,4 +1,4 @@
-"""The port of the providers room. What matters most is in its errors: whether a prediction may exist that we do not know."""
+"""The port of the providers room. What matters most is in its errors: may a prediction exist that we do not know of?"""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -108,15 +108,15 @@ class Replicate:
         """The OpenAPI document of a model's newest, or of a given, version."""
         target = parse_reference(reference)
         if target.kind == "deployment":
-            release = (await self._schema_source(f"deployments/{target.model}"))["current_release"]
-            target = parse_reference(f"{release['model']}:{release['version']}")
+            release = _object(await self._schema_source(f"deployments/{target.model}"), "current_release")
+            target = parse_reference(f"{release.get('model')}:{release.get('version')}")
         if target.model is None:
             raise CreateRefused(f"The schema of {reference} cannot be looked up; write it as owner/name:version")
         if target.version:
             version = await self._schema_source(f"models/{target.model}/versions/{target.version}")
         else:
-            version = (await self._schema_source(f"models/{target.model}")).get("latest_version") or {}
-        return cast("dict[str, Any]", version.get("openapi_schema") or {})
+            version = _object(await self._schema_source(f"models/{target.model}"), "latest_version")
+        return _object(version, "openapi_schema")
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> WebhookMessage:
         """Check and read a webhook; see ``Provider.read_webhook``."""
@@ -212,6 +212,11 @@ def _body(answer: httpx.Response) -> dict[str, Any]:
     except ValueError:
         return {}
     return cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+
+
+def _object(parent: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = parent.get(name)
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _detail(answer: httpx.Response) -> str:

@@ -1,0 +1,128 @@
+"""The attempts of a generation: the record of every prediction that was, or may have been, made for it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mutoscope.core.ids import new_id
+from mutoscope.db.base import table
+from mutoscope.generations.models import Attempt, Generation
+from mutoscope.providers.base import Prediction
+
+_attempts = table(Attempt)
+
+
+def new_ref() -> str:
+    """A reference that rides in the webhook's URL."""
+    return new_id("ref")
+
+
+async def intend(session: AsyncSession, row: Generation, ref: str, *, now: datetime) -> None:
+    """Write down that a prediction is about to be asked for."""
+    values = {"generation_id": row.id, "number": row.attempt + 1, "ref": ref, "state": "intent", "created_at": now}
+    await session.execute(insert(_attempts).values(**values))
+
+
+async def bind(session: AsyncSession, ref: str, prediction_id: str) -> bool:
+    """Tie a prediction to an attempt; ``False`` if the attempt has another one.
+
+    Raises:
+        IntegrityError: The prediction belongs to another attempt.
+    """
+    bound = (
+        update(_attempts)
+        .where(
+            _attempts.c.ref == ref, or_(_attempts.c.prediction_id.is_(None), _attempts.c.prediction_id == prediction_id)
+        )
+        .values(prediction_id=prediction_id, state="bound")
+        .returning(_attempts.c.ref)
+    )
+    return (await session.execute(bound)).first() is not None
+
+
+async def mark(session: AsyncSession, row: Generation, state: str, **values: Any) -> None:
+    """Write the state of the generation's current attempt."""
+    ours = (_attempts.c.generation_id == row.id, _attempts.c.number == row.attempt)
+    await session.execute(update(_attempts).where(*ours).values(state=state, **values))
+
+
+async def end(session: AsyncSession, prediction: Prediction, *, now: datetime) -> None:
+    """Record how a prediction ended and what it cost in seconds, whichever attempt it belongs to."""
+    await session.execute(
+        update(_attempts)
+        .where(_attempts.c.prediction_id == prediction.id, _attempts.c.ended_at.is_(None))
+        .values(
+            state="ended",
+            ended_at=now,
+            prediction_status=prediction.status,
+            predict_time_s=prediction.predict_time_s,
+        )
+    )
+
+
+async def set_state(session: AsyncSession, prediction_id: str, state: str) -> None:
+    """Write the state of the attempt that a prediction belongs to."""
+    await session.execute(update(_attempts).where(_attempts.c.prediction_id == prediction_id).values(state=state))
+
+
+async def current(session: AsyncSession, row: Generation) -> Attempt:
+    """The generation's newest attempt that was intended."""
+    return await session.get_one(Attempt, (row.id, row.attempt), populate_existing=True)
+
+
+async def of(session: AsyncSession, generation_id: str) -> Sequence[Attempt]:
+    """All attempts of a generation, oldest first."""
+    query = select(Attempt).where(Attempt.generation_id == generation_id).order_by(Attempt.number)
+    return (await session.scalars(query)).all()
+
+
+async def orphans(session: AsyncSession, generation_id: str) -> Sequence[Attempt]:
+    """Predictions that turned up after they had been given up, and have not ended."""
+    query = select(Attempt).where(Attempt.generation_id == generation_id, Attempt.state == "orphan")
+    return (await session.scalars(query)).all()
+
+
+async def known_predictions(session: AsyncSession, ids: Sequence[str]) -> set[str]:
+    """Which of these predictions belong to an attempt of ours."""
+    query = select(_attempts.c.prediction_id).where(_attempts.c.prediction_id.in_(ids))
+    return {found for found in (await session.scalars(query)).all() if found}
+
+
+async def learn(session: AsyncSession, ref: str, prediction_id: str, *, now: datetime) -> str | None:
+    """Somebody knows which prediction carries ``ref``: a webhook, or a worker that came back too late.
+
+    What is new is written down: the id of an attempt that lacked one, or an orphan, which is a prediction that was
+    given up before it was known, or a second one for the same ref. Returns the generation's id if there is something
+    new.
+
+    Raises:
+        IntegrityError: The prediction is tied to another attempt already.
+    """
+    attempt = (await session.scalars(select(Attempt).where(Attempt.ref == ref).with_for_update())).one_or_none()
+    if attempt is None or attempt.prediction_id == prediction_id:
+        return None
+    if attempt.prediction_id is None:
+        given_up = attempt.state in ("abandoned", "refused")
+        values = {"prediction_id": prediction_id, "state": "orphan" if given_up else attempt.state}
+        await session.execute(update(_attempts).where(_attempts.c.ref == ref).values(**values))
+        return attempt.generation_id
+    second = {
+        "generation_id": attempt.generation_id,
+        "number": await _next_unintended(session, attempt.generation_id),
+        "ref": new_ref(),
+        "state": "orphan",
+        "prediction_id": prediction_id,
+        "reason": f"second prediction for {ref}",
+        "created_at": now,
+    }
+    await session.execute(insert(_attempts).values(**second))
+    return attempt.generation_id
+
+
+async def _next_unintended(session: AsyncSession, generation_id: str) -> int:
+    """Numbers below zero are for predictions that nobody intended."""
+    lowest = select(func.min(_attempts.c.number)).where(_attempts.c.generation_id == generation_id)
+    return min((await session.scalar(lowest)) or 0, 0) - 1

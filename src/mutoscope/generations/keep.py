@@ -1,0 +1,101 @@
+"""The step ``store``.
+
+Stream every file of the output into storage, then write down what is there. Completed means stored.
+"""
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert
+
+from mutoscope.core.errors import MutoscopeError
+from mutoscope.db.base import table
+from mutoscope.generations import outputs
+from mutoscope.generations.failures import Failure
+from mutoscope.generations.machine import Machine
+from mutoscope.generations.models import Generation, OutputFile
+from mutoscope.generations.states import Phase
+from mutoscope.generations.transitions import move
+from mutoscope.storage.fetch import SourceGone, SourceRefused
+from mutoscope.storage.intake import OutputRejected, OutputTooLarge, TakenIn, take_in
+
+PARALLEL_FILES = 4
+_files = table(OutputFile)
+
+
+async def store(machine: Machine, row: Generation) -> Generation:
+    """Bring the files in. A failure that may pass is tried again until the store deadline."""
+    settings = machine.settings(row)
+    output = row.prediction_output
+    if outputs.is_empty(output):
+        return await machine.fail(row, Failure("no_output", "The model succeeded but returned nothing."), "store")
+    sources = outputs.find_files(output, machine.is_file)
+    if len(sources) > settings.max_files:
+        text = f"The model returned {len(sources)} files; at most {settings.max_files} are allowed."
+        return await machine.fail(row, Failure("output_rejected", text), "store")
+    machine.kill.reach("store.before_put")
+    try:
+        taken = await _take_all(machine, row, sources)
+    except (OutputRejected, OutputTooLarge, SourceRefused, SourceGone) as error:
+        return await machine.fail(row, Failure(_code(error), error.detail), "store")
+    except MutoscopeError as error:
+        if row.store_deadline and machine.clock.now() >= row.store_deadline:
+            text = f"The result could not be stored in time: {error.detail}"
+            return await machine.fail(row, Failure("storage_failed", text), "store")
+        raise
+    machine.kill.reach("store.after_put")
+    numbers = {source: number for number, source in enumerate(sources)}
+    now = machine.clock.now()
+    async with machine.database.write() as session:
+        moved = await move(
+            session,
+            row,
+            Phase.SETTLE,
+            now=now,
+            due=now,
+            outcome="completed",
+            output=outputs.replace_files(output, numbers),
+        )
+        if taken:
+            await session.execute(insert(_files), [_file(row, number, file, now) for number, file in enumerate(taken)])
+    machine.kill.reach("store.after_commit")
+    return moved
+
+
+async def _take_all(machine: Machine, row: Generation, sources: list[str]) -> list[TakenIn]:
+    settings = machine.settings(row)
+    places = asyncio.Semaphore(PARALLEL_FILES)
+
+    async def take(number: int, source: str) -> TakenIn:
+        async with places:
+            return await take_in(
+                machine.store,
+                lambda: machine.open_source(source),
+                prefix=f"{machine.policy.storage_prefix}/{row.account_id}/{row.id}/{number}",
+                max_bytes=settings.max_file_bytes,
+                allowed_media_types=settings.media_types,
+            )
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(take(number, source)) for number, source in enumerate(sources)]
+    except* MutoscopeError as errors:
+        raise errors.exceptions[0] from errors
+    return [task.result() for task in tasks]
+
+
+def _file(row: Generation, number: int, taken: TakenIn, now: datetime) -> dict[str, Any]:
+    return {
+        "generation_id": row.id,
+        "number": number,
+        "key": taken.key,
+        "size_bytes": taken.size_bytes,
+        "sha256": taken.sha256,
+        "media_type": taken.media_type,
+        "created_at": now,
+    }
+
+
+def _code(error: MutoscopeError) -> str:
+    return "output_expired" if isinstance(error, SourceGone) else error.code

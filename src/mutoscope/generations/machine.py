@@ -1,0 +1,95 @@
+"""What the steps work with: the parts, the policy, and the few moves that several steps share."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mutoscope.core.clock import Clock
+from mutoscope.core.killpoints import KillPoints, NoKillPoints
+from mutoscope.core.model_settings import ModelSettings
+from mutoscope.db.engine import Database
+from mutoscope.generations.failures import Failure
+from mutoscope.generations.models import Generation
+from mutoscope.generations.pacing import Durations
+from mutoscope.generations.ports import Bell
+from mutoscope.generations.states import Phase
+from mutoscope.generations.transitions import move
+from mutoscope.providers.base import Provider
+from mutoscope.storage.base import ObjectStore
+
+OpenSource = Callable[[str], AsyncIterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings that the steps need; see ``core/settings.py`` for each."""
+
+    lease: timedelta
+    doubt_window: timedelta
+    unreachable_grace: timedelta
+    expiry_grace_s: int
+    storage_prefix: str
+    webhook_url: Callable[[str], str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The parts of the state machine. Shared by all steps, holds no state of any one generation."""
+
+    database: Database
+    clock: Clock
+    providers: Mapping[str, Provider]
+    store: ObjectStore
+    open_source: OpenSource
+    is_file: Callable[[str], bool]
+    models: Mapping[str, ModelSettings]
+    bell: Bell
+    policy: Policy
+    kill: KillPoints = field(default_factory=NoKillPoints)
+    durations: Durations = field(default_factory=Durations)
+
+    def provider(self, row: Generation) -> Provider:
+        """The provider that runs this generation."""
+        return self.providers[row.provider]
+
+    def settings(self, row: Generation) -> ModelSettings:
+        """The model's settings as they were when the generation was accepted: prices do not change under it."""
+        return ModelSettings.model_validate(row.terms["settings"])
+
+    async def go(
+        self, row: Generation, phase: Phase, point: str, *, due: datetime | None = None, **values: Any
+    ) -> Generation:
+        """Move the row in a transaction of its own, due at once unless said otherwise."""
+        now = self.clock.now()
+        self.kill.reach(f"{point}.before_commit")
+        async with self.database.write() as session:
+            moved = await move(session, row, phase, now=now, due=due or now, **values)
+        self.kill.reach(f"{point}.after_commit")
+        return moved
+
+    async def fail(self, row: Generation, failure: Failure, point: str) -> Generation:
+        """Decide that the generation has failed, or was canceled; the money follows in ``settle``."""
+        async with self.database.write() as session:
+            moved = await self.decide_failure(session, row, failure)
+        self.kill.reach(f"{point}.after_commit")
+        return moved
+
+    async def decide_failure(
+        self, session: AsyncSession, row: Generation, failure: Failure, **values: Any
+    ) -> Generation:
+        """``fail`` inside the caller's transaction."""
+        now = self.clock.now()
+        return await move(
+            session,
+            row,
+            Phase.SETTLE,
+            now=now,
+            due=now,
+            outcome="canceled" if failure.code == "canceled_by_user" else "failed",
+            failure_code=failure.code,
+            failure_detail=failure.detail,
+            **values,
+        )

@@ -1,0 +1,233 @@
+"""What callers do with generations.
+
+Create, read, list, cancel, wait. Each is one transaction, committed before it answers.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mutoscope.accounts.models import Account
+from mutoscope.catalog.pricing import terms_of
+from mutoscope.catalog.service import Catalog
+from mutoscope.core.canonical import sha256_of
+from mutoscope.core.clock import Clock
+from mutoscope.core.errors import Conflict, NotFound
+from mutoscope.core.ids import new_id
+from mutoscope.core.killpoints import KillPoints, NoKillPoints
+from mutoscope.db.base import table
+from mutoscope.db.engine import Database
+from mutoscope.events import service as events
+from mutoscope.generations.models import Generation, OutputFile
+from mutoscope.generations.ports import Bell
+from mutoscope.generations.signals import Signals
+from mutoscope.generations.states import FINAL, Phase, Status
+from mutoscope.generations.transitions import wake
+from mutoscope.ledger import service as ledger
+
+MAX_PAGE = 100
+# Rung bells can be lost between processes, so a waiter also looks by itself.
+LOOK_AGAIN_S = 1.0
+_rows = table(Generation)
+
+
+class IdempotencyConflict(Conflict):
+    """The key was used before for another request."""
+
+    code, title = "idempotency_conflict", "This Idempotency-Key was used for another request"
+
+
+@dataclass(frozen=True, slots=True)
+class NewGeneration:
+    """What is asked for.
+
+    Attributes:
+        model: An alias of the catalog.
+        input: The model's input.
+        metadata: The caller's own notes; given back as they are.
+        idempotency_key: The same key and request give the same generation, however often and from wherever.
+    """
+
+    model: str
+    input: Mapping[str, Any]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    idempotency_key: str | None = None
+
+    def sha256(self) -> str:
+        """The request's fingerprint, which a repeated key must match."""
+        return sha256_of({"model": self.model, "input": self.input, "metadata": self.metadata})
+
+
+@dataclass(frozen=True, slots=True)
+class Generations:
+    """The service behind the API and the CLI."""
+
+    database: Database
+    clock: Clock
+    catalog: Catalog
+    bell: Bell
+    signals: Signals
+    provider: str = "replicate"
+    kill: KillPoints = field(default_factory=NoKillPoints)
+
+    async def create(self, account_id: str, new: NewGeneration) -> Generation:
+        """Validate, quote, hold and record: all of it, or nothing.
+
+        Raises:
+            InvalidInput: The input does not fit the model's schema; nothing is held.
+            InsufficientCredits: The account cannot cover the quote.
+            IdempotencyConflict: The key was used for another request.
+            NotFound: There is no such model.
+        """
+        if earlier := await self._earlier(account_id, new):
+            return earlier
+        await self.catalog.validate(new.model, new.input)
+        quote = await self.catalog.quote(new.model, new.input)
+        try:
+            async with self.database.write() as session:
+                row = await self._insert(session, account_id, new, quote)
+                self.kill.reach("accept.before_commit")
+        except IntegrityError:
+            # Somebody else's transaction with the same key won while ours ran; ours is rolled back, hold and all.
+            if new.idempotency_key and (earlier := await self._earlier(account_id, new)):
+                return earlier
+            raise
+        self.kill.reach("accept.after_commit")
+        self.bell.ring()
+        return row
+
+    async def get(self, account_id: str, generation_id: str) -> Generation:
+        """One generation of this account. Raises ``NotFound``, also for somebody else's."""
+        async with self.database.read() as session:
+            return await self._get(session, account_id, generation_id)
+
+    async def files(self, generation_ids: Sequence[str]) -> dict[str, list[OutputFile]]:
+        """The stored files of several generations, in the order of the output."""
+        found: dict[str, list[OutputFile]] = {generation_id: [] for generation_id in generation_ids}
+        query = select(OutputFile).where(OutputFile.generation_id.in_(generation_ids)).order_by(OutputFile.number)
+        async with self.database.read() as session:
+            for file in await session.scalars(query):
+                found[file.generation_id].append(file)
+        return found
+
+    async def page(
+        self,
+        account_id: str,
+        *,
+        limit: int,
+        before: str | None = None,
+        status: Status | None = None,
+        model: str | None = None,
+    ) -> Sequence[Generation]:
+        """The account's generations, newest first, from the one after ``before`` on; at most 100."""
+        query = select(Generation).where(Generation.account_id == account_id)
+        if before:
+            query = query.where(Generation.id < before)
+        if status:
+            query = query.where(Generation.status == status)
+        if model:
+            query = query.where(Generation.model == model)
+        async with self.database.read() as session:
+            return (await session.scalars(query.order_by(Generation.id.desc()).limit(min(limit, MAX_PAGE)))).all()
+
+    async def cancel(self, account_id: str, generation_id: str) -> Generation:
+        """Ask for an end. What has ended stays as it is; what the provider finishes first is delivered and charged.
+
+        Raises:
+            NotFound: There is no such generation of this account.
+        """
+        now = self.clock.now()
+        async with self.database.write() as session:
+            row = await self._get(session, account_id, generation_id)
+            if row.status in FINAL or row.cancel_requested_at:
+                return row
+            await wake(session, row.id, now=now, cancel_requested_at=now)
+            await session.refresh(row)
+        self.bell.ring()
+        return row
+
+    async def wait(self, account_id: str, generation_id: str, *, timeout_s: float) -> Generation:
+        """The generation once it has ended, or as it is after ``timeout_s``."""
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        async with self.signals.watching(generation_id) as changed:
+            while True:
+                changed.clear()
+                row = await self.get(account_id, generation_id)
+                left_s = deadline - asyncio.get_running_loop().time()
+                if row.status in FINAL or left_s <= 0:
+                    return row
+                try:
+                    await asyncio.wait_for(changed.wait(), min(left_s, LOOK_AGAIN_S))
+                except TimeoutError:
+                    continue
+
+    async def _get(self, session: AsyncSession, account_id: str, generation_id: str) -> Generation:
+        query = select(Generation).where(Generation.id == generation_id, Generation.account_id == account_id)
+        row = (await session.scalars(query)).one_or_none()
+        if row is None:
+            raise NotFound(f"There is no generation {generation_id[:64]!r} in this account.")
+        return row
+
+    async def _earlier(self, account_id: str, new: NewGeneration) -> Generation | None:
+        """The generation that this key made before, if any."""
+        if new.idempotency_key is None:
+            return None
+        query = select(Generation).where(
+            Generation.account_id == account_id, Generation.idempotency_key == new.idempotency_key
+        )
+        async with self.database.read() as session:
+            row = (await session.scalars(query)).one_or_none()
+        if row and row.request_sha256 != new.sha256():
+            raise IdempotencyConflict(
+                f"Idempotency-Key {new.idempotency_key!r} belongs to {row.id}, which was asked for with another body. "
+                "Use a fresh key for a new request.",
+                generation_id=row.id,
+            )
+        return row
+
+    async def _insert(self, session: AsyncSession, account_id: str, new: NewGeneration, quote: Any) -> Generation:
+        now = self.clock.now()
+        entry = self.catalog.get(new.model)
+        generation_id = new_id("gen")
+        hold = await ledger.reserve(
+            session,
+            account_id=account_id,
+            credit_type=quote.credit_type,
+            amount=quote.credits,
+            key=generation_id,
+            now=now,
+        )
+        queue_deadline = now + timedelta(seconds=entry.settings.queue_timeout_s)
+        priority = select(Account.priority).where(Account.id == account_id).scalar_subquery()
+        made = insert(Generation).values(
+            id=generation_id,
+            account_id=account_id,
+            status=Status.QUEUED,
+            phase=Phase.QUEUED,
+            priority=priority,
+            due_at=queue_deadline,
+            queue_deadline=queue_deadline,
+            model=new.model,
+            provider=self.provider,
+            reference=str(entry.reference),
+            input=dict(new.input),
+            input_sha256=sha256_of(new.input),
+            metadata_=dict(new.metadata),
+            idempotency_key=new.idempotency_key,
+            request_sha256=new.sha256(),
+            credit_type=hold.credit_type,
+            terms=terms_of(entry.settings),
+            hold_id=hold.id,
+            held_credits=hold.amount,
+            created_at=now,
+        )
+        row = (await session.scalars(made.returning(Generation))).one()
+        data = {"status": row.status, "model": row.model, "held_credits": row.held_credits}
+        await events.record(session, account_id, "generation.queued", row.id, data=data, now=now)
+        return row

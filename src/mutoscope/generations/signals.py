@@ -1,0 +1,44 @@
+"""The bell inside one process: wakes the engine's loop, and whoever waits for a generation."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+
+class Signals:
+    """Implements ``Bell``; all calls come from the event loop's own thread."""
+
+    def __init__(self) -> None:
+        self._work = asyncio.Event()
+        self._waiters: dict[str, set[asyncio.Event]] = defaultdict(set)
+
+    def ring(self) -> None:
+        """Wake the engine's loop."""
+        self._work.set()
+
+    def changed(self, generation_id: str) -> None:
+        """Wake whoever waits for this generation."""
+        for waiter in self._waiters.get(generation_id, ()):
+            waiter.set()
+
+    async def wait_for_work(self, timeout_s: float) -> None:
+        """Return when rung, or after ``timeout_s``."""
+        try:
+            await asyncio.wait_for(self._work.wait(), timeout_s)
+        except TimeoutError:
+            return
+        finally:
+            self._work.clear()
+
+    @asynccontextmanager
+    async def watching(self, generation_id: str) -> AsyncGenerator[asyncio.Event]:
+        """An event that is set when the generation changes, from the moment the block is entered."""
+        event = asyncio.Event()
+        self._waiters[generation_id].add(event)
+        try:
+            yield event
+        finally:
+            self._waiters[generation_id].discard(event)
+            if not self._waiters[generation_id]:
+                del self._waiters[generation_id]

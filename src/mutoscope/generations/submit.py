@@ -1,0 +1,159 @@
+"""The step ``submit``.
+
+Intent first, then the call, then the prediction's id. A lost answer becomes doubt, not a second try.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+
+from mutoscope.generations import admission, attempts, pacing
+from mutoscope.generations.failures import Failure
+from mutoscope.generations.machine import Machine
+from mutoscope.generations.models import Generation
+from mutoscope.generations.states import Phase
+from mutoscope.generations.transitions import Fenced, move
+from mutoscope.providers.base import (
+    AnswerLost,
+    CreateRefused,
+    Prediction,
+    PredictionRequest,
+    ProviderDown,
+    Throttled,
+)
+
+CANCELED = Failure("canceled_by_user", "You canceled this generation before it was sent to the model.")
+QUEUE_DEADLINE = Failure("queue_deadline", "The generation waited too long for a place and was not started.")
+
+
+async def wait_in_queue(machine: Machine, row: Generation) -> Generation:
+    """A queued row came due: it was canceled, or its deadline has passed. Admission moves all others."""
+    if early_end := _early_end(machine, row):
+        return await machine.fail(row, early_end, "queue")
+    return await machine.go(row, Phase.QUEUED, "queue", due=row.queue_deadline)
+
+
+async def submit(machine: Machine, row: Generation) -> Generation:
+    """Ask the provider for a prediction."""
+    if early_end := _early_end(machine, row):
+        return await machine.fail(row, early_end, "submit")
+    ref = attempts.new_ref()
+    machine.kill.reach("submit.before_intent")
+    now = machine.clock.now()
+    async with machine.database.write() as session:
+        await attempts.intend(session, row, ref, now=now)
+        row = await move(session, row, Phase.SUBMITTING, now=now, due=now, attempt=row.attempt + 1)
+    machine.kill.reach("submit.after_intent")
+    try:
+        prediction = await machine.provider(row).create(_request(machine, row, ref))
+    except CreateRefused as error:
+        return await _not_made(machine, row, error.detail, failure=Failure(error.code, error.detail))
+    except Throttled as error:
+        return await _throttled(machine, row, error)
+    except ProviderDown as error:
+        return await _not_made(machine, row, error.detail)
+    except AnswerLost as error:
+        return await doubt(machine, row, error.detail)
+    machine.kill.reach("submit.after_create")
+    return await bind(machine, row, ref, prediction)
+
+
+async def bind(machine: Machine, row: Generation, ref: str, prediction: Prediction) -> Generation:
+    """Tie the prediction to the row and wait for its end. From doubt too: a prediction that was found again.
+
+    Raises:
+        Fenced: The row was taken over; the prediction's id is kept on the attempt all the same.
+    """
+    settings = machine.settings(row)
+    now = machine.clock.now()
+    waited_s = max((now - prediction.created_at).total_seconds(), 0)
+    first_look_s = 0 if prediction.terminal else poll_delay_s(machine, row, waited_s)
+    values: dict[str, Any] = {
+        "prediction_id": prediction.id,
+        "prediction_status": prediction.status,
+        "run_deadline": now + timedelta(seconds=settings.run_timeout_s),
+    }
+    machine.kill.reach("bind.before_commit")
+    try:
+        async with machine.database.write() as session:
+            due = now + timedelta(seconds=first_look_s)
+            moved = await move(session, row, Phase.AWAIT, now=now, due=due, **values)
+            if not await attempts.bind(session, ref, prediction.id):
+                raise _Taken
+    except (IntegrityError, _Taken):
+        return await doubt(machine, row, f"prediction {prediction.id} is tied to another attempt")
+    except Fenced:
+        await _keep_id(machine, ref, prediction.id)
+        raise
+    machine.kill.reach("bind.after_commit")
+    machine.bell.changed(row.id)
+    return moved
+
+
+def poll_delay_s(machine: Machine, row: Generation, elapsed_s: float) -> float:
+    """Seconds until a running prediction is looked at, if no webhook comes first."""
+    webhook = machine.policy.webhook_url is not None
+    return pacing.next_poll_s(elapsed_s, machine.durations.expected_s(row.model), webhook=webhook)
+
+
+async def died_submitting(machine: Machine, row: Generation) -> Generation:
+    """A worker died between intent and the prediction's id: whether it was made is not known."""
+    return await doubt(machine, row, "the worker died during the call")
+
+
+async def doubt(machine: Machine, row: Generation, why: str) -> Generation:
+    """The prediction may exist: look for it before anything else."""
+    now = machine.clock.now()
+    machine.kill.reach("doubt.before_commit")
+    async with machine.database.write() as session:
+        await attempts.mark(session, row, "in_doubt", doubted_at=now, reason=why[:1000])
+        moved = await move(session, row, Phase.DOUBT, now=now, due=now + timedelta(seconds=0.2))
+    machine.kill.reach("doubt.after_commit")
+    return moved
+
+
+class _Taken(Exception):
+    pass
+
+
+def _early_end(machine: Machine, row: Generation) -> Failure | None:
+    if row.cancel_requested_at:
+        return CANCELED
+    return QUEUE_DEADLINE if machine.clock.now() >= row.queue_deadline else None
+
+
+def _request(machine: Machine, row: Generation, ref: str) -> PredictionRequest:
+    settings = machine.settings(row)
+    url = machine.policy.webhook_url
+    events = ("start", "logs", "completed") if settings.progress else ("completed",)
+    return PredictionRequest(row.reference, row.input, url(ref) if url else None, events, settings.run_timeout_s)
+
+
+async def _not_made(machine: Machine, row: Generation, why: str, failure: Failure | None = None) -> Generation:
+    """Surely no prediction: fail, or go back and try again a little later."""
+    now = machine.clock.now()
+    async with machine.database.write() as session:
+        await attempts.mark(session, row, "refused", reason=why[:1000], ended_at=now)
+        if failure:
+            return await machine.decide_failure(session, row, failure)
+        due = now + timedelta(seconds=pacing.backoff_s(row.attempt))
+        return await move(session, row, Phase.SUBMIT, now=now, due=due)
+
+
+async def _throttled(machine: Machine, row: Generation, error: Throttled) -> Generation:
+    """Surely no prediction: back into the queue, and nobody else asks before the provider's own clock says so."""
+    now = machine.clock.now()
+    async with machine.database.write() as session:
+        await attempts.mark(session, row, "refused", reason=error.detail[:1000], ended_at=now)
+        moved = await move(session, row, Phase.QUEUED, now=now, due=row.queue_deadline)
+        await admission.close(session, row.provider, until=now + timedelta(seconds=error.retry_after_s))
+    return moved
+
+
+async def _keep_id(machine: Machine, ref: str, prediction_id: str) -> None:
+    try:
+        async with machine.database.write() as session:
+            await attempts.learn(session, ref, prediction_id, now=machine.clock.now())
+    except IntegrityError:
+        return  # it was found by another way and is tied already

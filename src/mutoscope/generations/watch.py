@@ -1,0 +1,141 @@
+"""The step ``await``: look at the prediction, and act on what it has become. The polled answer is the authority."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from mutoscope.generations import attempts, failures, pacing
+from mutoscope.generations.failures import Failure
+from mutoscope.generations.machine import Machine
+from mutoscope.generations.models import Generation
+from mutoscope.generations.orphans import adopt_or_cancel
+from mutoscope.generations.states import Phase
+from mutoscope.generations.submit import poll_delay_s
+from mutoscope.generations.transitions import move
+from mutoscope.providers.base import Prediction, PredictionMissing, ProviderError, Throttled
+
+MAX_LOGS = 8_000
+# How long a fresh prediction may be unknown to the provider's reading side.
+READ_LAG = timedelta(seconds=30)
+# How long after Cancel-After the provider's own end is waited for, before we cancel.
+DEADLINE_SLACK = timedelta(seconds=5)
+
+
+async def watch(machine: Machine, row: Generation) -> Generation:
+    """Look once, and move on or come back later."""
+    if row.orphans and (adopted := await adopt_or_cancel(machine, row)):
+        row = adopted
+    now = machine.clock.now()
+    try:
+        prediction = await _look(machine, row, now)
+    except ProviderError as error:
+        return await _not_seen(machine, row, error, now)
+    machine.kill.reach("await.after_get")
+    if not prediction.terminal:
+        return await _still_running(machine, row, prediction, now)
+    if prediction.status == "succeeded":
+        return await _succeeded(machine, row, prediction, now)
+    return await _ended_badly(machine, row, prediction, now)
+
+
+async def _look(machine: Machine, row: Generation, now: datetime) -> Prediction:
+    assert row.prediction_id, "a row that waits knows its prediction"  # noqa: S101
+    provider = machine.provider(row)
+    if row.cancel_requested_at or _deadline_passed(row, now, DEADLINE_SLACK):
+        await provider.cancel(row.prediction_id)
+        machine.kill.reach("await.after_cancel")
+    return await provider.get(row.prediction_id)
+
+
+async def _not_seen(machine: Machine, row: Generation, error: ProviderError, now: datetime) -> Generation:
+    match error:
+        case PredictionMissing() if _bound_ago(machine, row, now) < READ_LAG:
+            return await machine.go(row, Phase.AWAIT, "await.lag", due=now + timedelta(seconds=1))
+        case PredictionMissing():
+            return await machine.fail(row, Failure("provider_lost", error.detail), "await.missing")
+        case Throttled():
+            later = now + timedelta(seconds=error.retry_after_s)
+            return await machine.go(row, Phase.AWAIT, "await.throttled", due=later)
+        # Once Cancel-After and the grace have passed, nothing can be running or billed any more.
+        case _ if _deadline_passed(row, now, machine.policy.unreachable_grace):
+            return await machine.fail(row, Failure("provider_unreachable", error.detail), "await.unreachable")
+        case _:
+            raise error
+
+
+async def _still_running(machine: Machine, row: Generation, prediction: Prediction, now: datetime) -> Generation:
+    elapsed_s = max((now - prediction.created_at).total_seconds(), 0)
+    wait_s = 1.0 if row.cancel_requested_at else poll_delay_s(machine, row, elapsed_s)
+    due = min(now + timedelta(seconds=wait_s), _look_by(row, now))
+    return await machine.go(row, Phase.AWAIT, "await.running", due=due, **observed(prediction))
+
+
+async def _succeeded(machine: Machine, row: Generation, prediction: Prediction, now: datetime) -> Generation:
+    if prediction.predict_time_s is not None:
+        machine.durations.learn(row.model, prediction.predict_time_s)
+    if prediction.data_removed:
+        gone = Failure("output_expired", "The provider had removed the output before it could be stored.")
+        return await _end_failed(machine, row, prediction, gone)
+    values = observed(prediction) | {
+        "prediction_output": prediction.output,
+        "store_deadline": now + timedelta(seconds=machine.settings(row).store_timeout_s),
+    }
+    machine.kill.reach("await.before_commit")
+    async with machine.database.write() as session:
+        moved = await move(session, row, Phase.STORE, now=now, due=now, **values)
+        await attempts.end(session, prediction, now=now)
+    machine.kill.reach("await.after_commit")
+    return moved
+
+
+async def _ended_badly(machine: Machine, row: Generation, prediction: Prediction, now: datetime) -> Generation:
+    failure = failures.of_prediction(
+        prediction,
+        canceled_by_user=row.cancel_requested_at is not None,
+        past_deadline=_deadline_passed(row, now, -DEADLINE_SLACK),
+    )
+    if not failure.try_again or row.cancel_requested_at or row.attempt >= machine.settings(row).max_attempts:
+        return await _end_failed(machine, row, prediction, failure)
+    machine.kill.reach("await.before_retry")
+    async with machine.database.write() as session:
+        due = now + timedelta(seconds=pacing.backoff_s(row.attempt))
+        cleared: dict[str, Any] = {"prediction_id": None, "prediction_status": prediction.status, "run_deadline": None}
+        moved = await move(session, row, Phase.SUBMIT, now=now, due=due, **cleared)
+        await attempts.end(session, prediction, now=now)
+    machine.kill.reach("await.after_retry")
+    return moved
+
+
+async def _end_failed(machine: Machine, row: Generation, prediction: Prediction, failure: Failure) -> Generation:
+    machine.kill.reach("await.before_commit")
+    async with machine.database.write() as session:
+        await attempts.end(session, prediction, now=machine.clock.now())
+        moved = await machine.decide_failure(session, row, failure, **observed(prediction))
+    machine.kill.reach("await.after_commit")
+    return moved
+
+
+def observed(prediction: Prediction) -> dict[str, Any]:
+    """What a look at a prediction leaves on the row."""
+    return {
+        "prediction_status": prediction.status,
+        "progress_percent": pacing.percent_done(prediction.logs),
+        "logs": (prediction.logs or "")[-MAX_LOGS:] or None,
+        "predict_time_s": prediction.predict_time_s,
+        "started_at": prediction.started_at,
+    }
+
+
+def _deadline_passed(row: Generation, now: datetime, slack: timedelta) -> bool:
+    return row.run_deadline is not None and now >= row.run_deadline + slack
+
+
+def _bound_ago(machine: Machine, row: Generation, now: datetime) -> timedelta:
+    timeout = timedelta(seconds=machine.settings(row).run_timeout_s)
+    return now - ((row.run_deadline or now) - timeout)
+
+
+def _look_by(row: Generation, now: datetime) -> datetime:
+    """Whatever the interval: look when the deadline passes."""
+    if row.run_deadline is None or now >= row.run_deadline + DEADLINE_SLACK:
+        return now + timedelta(seconds=10)
+    return row.run_deadline + DEADLINE_SLACK
