@@ -1,0 +1,23 @@
+"""An account to give credits to, and a database to do it in."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+
+from mutoscope.db import Database
+from tests.ledger.bank import Bank
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url, pool_size=25)
+    yield database
+    await database.aclose()
+
+
+@pytest.fixture
+async def bank(database: Database) -> Bank:
+    bank = Bank(database, now=datetime(2026, 1, 1, tzinfo=UTC))
+    await bank.open_account("acct_a")
+    return bank
