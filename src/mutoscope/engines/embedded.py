@@ -78,7 +78,6 @@ class EmbeddedEngine:
                 rows += await self._admit(provider, limits, now=now, until=until, limit=free - len(rows))
         except MutoscopeError as error:
             log.warning("no work can be claimed: %s", error.detail)
-            await asyncio.sleep(self._settings.sweep_s)
             return []
         return rows
 

@@ -106,11 +106,11 @@ async def wake(session: AsyncSession, generation_id: str, *, now: datetime, **va
 
 
 async def renew(session: AsyncSession, rows: Sequence[Generation], *, until: datetime) -> set[str]:
-    """Prolong the leases of rows whose steps still run; returns the ids that are still ours."""
+    """Prolong the leases of rows whose steps still run; returns the ids that nobody has taken over."""
     ours = or_(*(and_(_rows.c.id == row.id, _rows.c.epoch == row.epoch) for row in rows))
-    renewed = (
-        update(_rows).where(ours, _rows.c.lease_until.is_not(None)).values(lease_until=until).returning(_rows.c.id)
-    )
+    # A row that was parked in this very moment has no lease any more, and gets none.
+    prolonged = case((_rows.c.lease_until.is_(None), literal(None, Utc)), else_=literal(until, Utc))
+    renewed = update(_rows).where(ours).values(lease_until=prolonged).returning(_rows.c.id)
     return set((await session.scalars(renewed)).all())
 
 

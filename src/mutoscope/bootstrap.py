@@ -1,0 +1,244 @@
+"""The only place that names concrete adapters: settings in, running parts out."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import httpx
+
+from mutoscope.accounts.service import Accounts
+from mutoscope.catalog.service import Catalog
+from mutoscope.core.clock import SystemClock
+from mutoscope.core.errors import ConfigurationError
+from mutoscope.core.killpoints import KillAt, NoKillPoints
+from mutoscope.core.settings import Settings
+from mutoscope.db import migrate
+from mutoscope.db.engine import Database
+from mutoscope.engines.chores import Chores, expire_lots, forget_messages
+from mutoscope.engines.embedded import EmbeddedEngine
+from mutoscope.generations.admission import Limits
+from mutoscope.generations.machine import Machine, Policy
+from mutoscope.generations.ports import Bell
+from mutoscope.generations.service import Generations
+from mutoscope.generations.signals import Signals
+from mutoscope.providers.replicate import Replicate
+from mutoscope.storage.base import ObjectStore
+from mutoscope.storage.fetch import HttpSource
+from mutoscope.storage.links import LinkSigner
+from mutoscope.storage.local import LocalStore
+from mutoscope.storage.objects import ObstoreStore
+
+log = logging.getLogger(__name__)
+
+CALLBACK_PATH = "/callbacks/{provider}"
+PROVIDER = "replicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The running parts of one process."""
+
+    settings: Settings
+    clock: SystemClock
+    database: Database
+    accounts: Accounts
+    catalog: Catalog
+    generations: Generations
+    machine: Machine
+    engine: EmbeddedEngine
+    chores: Chores
+    signals: Signals
+    bell: Bell
+    provider: Replicate
+    store: ObjectStore
+    links: LinkSigner
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:8000") -> AsyncGenerator[Runtime]:
+    """Connect everything, without starting the engine. Closes it all again at the end of the block.
+
+    Args:
+        settings: All settings.
+        base_url: Where this process is reached, for links to local files when no public URL is set.
+
+    Raises:
+        ConfigurationError: The settings do not fit together, or the schema is not the one this code needs.
+    """
+    async with AsyncExitStack() as stack:
+        clock = SystemClock()
+        database = Database(settings.database, pool_size=settings.database_pool)
+        stack.push_async_callback(database.aclose)
+        await _check_schema(database)
+        provider = _provider(settings)
+        stack.push_async_callback(provider.aclose)
+        links = LinkSigner([_secret(settings).encode()], settings.public_url or base_url)
+        store = _store(settings, links)
+        stack.push_async_callback(store.aclose)
+        fetcher = await stack.enter_async_context(_fetcher(settings))
+        signals = Signals()
+        bell = await _bell(stack, database, signals)
+        kill = KillAt(settings.kill_at) if settings.kill_at else NoKillPoints()
+        catalog = Catalog(database, clock, settings.models, provider.openapi_schema)
+        machine = Machine(
+            database=database,
+            clock=clock,
+            providers={PROVIDER: provider},
+            store=store,
+            open_source=fetcher.stream,
+            is_file=fetcher.accepts,
+            models=settings.models,
+            bell=bell,
+            policy=_policy(settings),
+            kill=kill,
+        )
+        yield Runtime(
+            settings=settings,
+            clock=clock,
+            database=database,
+            accounts=Accounts(database, clock),
+            catalog=catalog,
+            generations=Generations(database, clock, catalog, bell, signals, PROVIDER, kill),
+            machine=machine,
+            engine=EmbeddedEngine(machine, {PROVIDER: _limits(settings)}, signals, settings.engine),
+            chores=_chores(settings, database, clock, provider),
+            signals=signals,
+            bell=bell,
+            provider=provider,
+            store=store,
+            links=links,
+        )
+
+
+@asynccontextmanager
+async def running(runtime: Runtime) -> AsyncGenerator[None]:
+    """Run the engine and the chores for the length of the block; at its end, what is under way is finished."""
+    engine = asyncio.create_task(runtime.engine.run(), name="engine")
+    chores = asyncio.create_task(runtime.chores.run(), name="chores")
+    try:
+        yield
+    finally:
+        runtime.engine.stop()
+        await engine
+        await _cancel(chores)
+
+
+def callback_url(public_url: str, provider: str) -> Callable[[str], str]:
+    """How a ref becomes the URL that the provider is told to call."""
+    base = public_url.rstrip("/") + CALLBACK_PATH.format(provider=provider)
+    return lambda ref: f"{base}?{urlencode({'ref': ref})}"
+
+
+async def _check_schema(database: Database) -> None:
+    found = await migrate.current(database)
+    if found != migrate.head():
+        raise ConfigurationError(
+            f"The database's schema is {found or 'empty'}, this version needs {migrate.head()}. Run `mutoscope migrate`."
+        )
+
+
+def _provider(settings: Settings) -> Replicate:
+    if settings.replicate_api_token is None:
+        raise ConfigurationError(
+            "REPLICATE_API_TOKEN is not set. Set it, or start `mutoscope runner` and set REPLICATE_BASE_URL to its
+            address " "and REPLICATE_API_TOKEN to its token."
+        )
+    secret = settings.replicate_webhook_secret
+    return Replicate(
+        settings.replicate_base_url,
+        settings.replicate_api_token.get_secret_value(),
+        webhook_secrets=[secret.get_secret_value()] if secret else [],
+        webhook_tolerance_s=settings.webhook_tolerance_s,
+    )
+
+
+def _secret(settings: Settings) -> str:
+    """The signing secret; in development one is made and kept beside the data."""
+    if settings.secret:
+        return settings.secret.get_secret_value()
+    kept = settings.data_dir / "secret"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        _write_private(kept, secrets.token_hex(32))
+    return kept.read_text()
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Whole or not at all, so that two processes starting together agree."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    draft.touch(mode=0o600)
+    try:
+        draft.write_text(text)
+        path.hardlink_to(draft)
+    finally:
+        draft.unlink()
+
+
+def _store(settings: Settings, links: LinkSigner) -> ObjectStore:
+    if settings.aws_s3_bucket_name is None:
+        return LocalStore(settings.data_dir / "files", links)
+    secret, token = settings.aws_secret_access_key, settings.aws_session_token
+    return ObstoreStore.s3(
+        bucket=settings.aws_s3_bucket_name,
+        region=settings.aws_region,
+        endpoint=settings.aws_endpoint_url,
+        access_key_id=settings.aws_access_key_id,
+        secret_access_key=secret.get_secret_value() if secret else None,
+        session_token=token.get_secret_value() if token else None,
+        public_url=settings.storage_public_url,
+    )
+
+
+@asynccontextmanager
+async def _fetcher(settings: Settings) -> AsyncGenerator[HttpSource]:
+    api = urlsplit(settings.replicate_base_url)
+    hosts = (*settings.replicate_file_hosts, api.netloc)
+    async with httpx.AsyncClient(trust_env=False, timeout=httpx.Timeout(30, connect=5)) as client:
+        yield HttpSource(client, hosts)
+
+
+async def _bell(stack: AsyncExitStack, database: Database, signals: Signals) -> Bell:
+    if database.is_sqlite:
+        return signals
+    from mutoscope.engines.notify import PostgresBell  # needs the extra `postgres`
+
+    bell = PostgresBell(database.url.set(drivername="postgresql").render_as_string(hide_password=False), signals)
+    task = asyncio.create_task(bell.run(), name="bell")
+    stack.push_async_callback(_cancel, task)
+    return bell
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        lease=timedelta(seconds=settings.engine.lease_s),
+        doubt_window=timedelta(seconds=settings.doubt_window_s),
+        unreachable_grace=timedelta(seconds=settings.unreachable_grace_s),
+        expiry_grace_s=settings.expiry_grace_s,
+        storage_prefix=settings.storage_prefix,
+        webhook_url=callback_url(settings.public_url, PROVIDER) if settings.public_url else None,
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    caps = {alias: m.max_in_flight for alias, m in settings.models.items() if m.max_in_flight}
+    return Limits(settings.admission, caps)
+
+
+def _chores(settings: Settings, database: Database, clock: SystemClock, provider: Replicate) -> Chores:
+    chores = [expire_lots(database, clock), forget_messages(database, clock)]
+    if settings.webhooks_on and settings.replicate_webhook_secret is None:
+        chores.insert(0, provider.learn_webhook_secret)
+    return Chores(chores)
+
