@@ -62,8 +62,13 @@ async def serve(config: RunnerConfig, *, ready: Callable[[str], None] | None = N
     host, port = listener.getsockname()[:2]
     url = (config.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}").rstrip("/")
     server = _Server(app, url, ready)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        await server.serve(sockets=[listener])
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        server.should_exit = True
+        await serving
+        raise
     finally:
         listener.close()
 

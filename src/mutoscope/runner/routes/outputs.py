@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import BinaryIO
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from mutoscope.core.errors import NotFound
 from mutoscope.runner.connection import drop
@@ -34,10 +36,24 @@ async def get(request: Request) -> Response:
     return _stream(request, path, media_type, faults)
 
 
+class _FileResponse(StreamingResponse):
+    """Streams chunks of a file and closes it, also when the client has left in the middle."""
+
+    def __init__(self, file: BinaryIO, chunks: AsyncIterator[bytes], headers: dict[str, str]) -> None:
+        super().__init__(chunks, headers=headers)
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._file.close()
+
+
 def _stream(request: Request, path: Path, media_type: str, faults: Faults) -> Response:
-    size = path.stat().st_size
+    file, size = path.open("rb"), path.stat().st_size
     headers = {"content-length": str(size), "content-type": media_type}
-    chunks = _read(path)
+    chunks = _read(file)
     if faults.file_oversized:
         chunks = _pad(chunks, _ENDLESS_BYTES if faults.file_oversized is True else faults.file_oversized)
         del headers["content-length"]
@@ -45,13 +61,12 @@ def _stream(request: Request, path: Path, media_type: str, faults: Faults) -> Re
         chunks = _cut(request, chunks, size // 2)
     if faults.file_slow:
         chunks = _slow(chunks, faults.file_slow)
-    return StreamingResponse(chunks, headers=headers)
+    return _FileResponse(file, chunks, headers)
 
 
-async def _read(path: Path) -> AsyncIterator[bytes]:
-    with await asyncio.to_thread(path.open, "rb") as file:
-        while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
-            yield chunk
+async def _read(file: BinaryIO) -> AsyncIterator[bytes]:
+    while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+        yield chunk
 
 
 async def _pad(chunks: AsyncIterator[bytes], total_bytes: int) -> AsyncIterator[bytes]:

@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import pytest
+
+from tests.runner.harness import Client, running
+
+
+async def test_a_token_is_needed_but_not_for_health(runner: Client) -> None:
+    runner.http.headers.pop("authorization")
+    for path in ("/v1/predictions", "/v1/account", "/_runner/stats"):
+        answer = await runner.http.get(path)
+        assert answer.status_code == 401
+        assert answer.json()["title"] == "Unauthenticated"
+    assert (await runner.http.get("/healthz")).status_code == 200
+
+
+async def test_only_the_configured_token_is_good(tmp_path: Path) -> None:
+    async with running(tmp_path, token="right") as runner:
+        assert (await runner.http.get("/v1/account")).status_code == 401
+        answer = await runner.http.get("/v1/account", headers={"authorization": "Bearer right"})
+        assert (answer.status_code, answer.json()["type"]) == (200, "user")
+
+
+async def test_an_input_against_the_schema_is_refused_field_by_field(runner: Client) -> None:
+    answer = await runner.create({"text": 3, "seconds": 9999, "output": "song", "unknown": 1})
+    problem = answer.json()
+    assert (answer.status_code, problem["status"], problem["title"]) == (422, 422, "Input validation failed")
+    assert {one["field"] for one in problem["invalid_fields"]} == {"input.text", "input.seconds", "input.output"}
+    assert "- input.seconds: " in problem["detail"]
+    assert (await runner.stats())["creates"]["accepted"] == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"input": {}}, 422),
+        ({"version": "mutoscope/echo"}, 422),
+        ({"version": "mutoscope/echo", "input": []}, 422),
+        ({"version": "mutoscope/echo", "input": {}, "webhook_events_filter": ["end"]}, 422),
+        ({"version": "mutoscope/none", "input": {}}, 422),
+        ({"version": "0" * 64, "input": {}}, 422),
+        ({"version": "not a reference", "input": {}}, 422),
+        ([], 422),
+    ],
+)
+async def test_a_body_that_makes_no_sense_is_refused(runner: Client, body: object, status: int) -> None:
+    answer = await runner.http.post("/v1/predictions", json=body)
+    assert (answer.status_code, answer.json()["status"]) == (status, status)
+    assert answer.json()["detail"]
+
+
+async def test_a_body_that_is_not_json_or_too_large_is_refused(tmp_path: Path) -> None:
+    async with running(tmp_path, max_body_bytes=1000) as runner:
+        assert (await runner.http.post("/v1/predictions", content=b"{")).status_code == 422
+        assert (await runner.http.post("/v1/predictions", content=b"[" * 900)).status_code == 422
+        assert (await runner.http.post("/v1/predictions", content=b" " * 1001)).status_code == 413
+
+
+@pytest.mark.parametrize("headers", [{"Cancel-After": "4s"}, {"Cancel-After": "soon"}, {"Prefer": "wait=61"}])
+async def test_a_bad_header_is_refused(runner: Client, headers: dict[str, str]) -> None:
+    assert (await runner.create(headers=headers)).status_code == 422
+
+
+async def test_what_is_not_there_is_404_in_replicates_shape(runner: Client) -> None:
+    for path in (
+        "/v1/predictions/none",
+        "/v1/models/mutoscope/none",
+        f"/v1/models/mutoscope/echo/versions/{'0' * 64}",
+        "/v1/deployments/mutoscope/none",
+        "/v1/files/none",
+        "/v1/none",
+        "/files/none/none.png",
+        "/files/..%2F..%2Frunner.db/x",
+        "/files/../runner.db",
+    ):
+        answer = await runner.http.get(path)
+        assert (answer.status_code, answer.json()["status"]) == (404, 404), path
+        assert answer.json()["detail"]
+
+
+async def test_bad_queries_are_refused(runner: Client) -> None:
+    assert (await runner.http.get("/v1/predictions", params={"cursor": "???"})).status_code == 422
+    assert (await runner.http.get("/v1/predictions", params={"created_after": "today"})).status_code == 422
