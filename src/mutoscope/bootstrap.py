@@ -139,15 +139,16 @@ async def _check_schema(database: Database) -> None:
     found = await migrate.current(database)
     if found != migrate.head():
         raise ConfigurationError(
-            f"The database's schema is {found or 'empty'}, this version needs {migrate.head()}. Run `mutoscope migrate`."
+            f"The database's schema is {found or 'empty'}, and this version needs {migrate.head()}: "
+            "run `mutoscope migrate`."
         )
 
 
 def _provider(settings: Settings) -> Replicate:
     if settings.replicate_api_token is None:
         raise ConfigurationError(
-            "REPLICATE_API_TOKEN is not set. Set it, or start `mutoscope runner` and set REPLICATE_BASE_URL to its
-            address " "and REPLICATE_API_TOKEN to its token."
+            "REPLICATE_API_TOKEN is not set. Set it; or start `mutoscope runner`, set REPLICATE_BASE_URL to its address "
+            "and REPLICATE_API_TOKEN to its token."
         )
     secret = settings.replicate_webhook_secret
     return Replicate(
@@ -241,4 +242,3 @@ def _chores(settings: Settings, database: Database, clock: SystemClock, provider
     if settings.webhooks_on and settings.replicate_webhook_secret is None:
         chores.insert(0, provider.learn_webhook_secret)
     return Chores(chores)
-

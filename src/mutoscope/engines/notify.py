@@ -69,8 +69,8 @@ class PostgresBell:
                 await asyncio.sleep(GATHER_S)
                 self._pending.clear()
                 payloads, self._gathered = self._gathered, set()
-                statement = f"SELECT pg_notify('{CHANNEL}', p) FROM unnest($1::text[]) AS p"
-                await connection.execute(statement, list(payloads), timeout=10)
+                statement = "SELECT pg_notify($1, p) FROM unnest($2::text[]) AS p"
+                await connection.execute(statement, CHANNEL, list(payloads), timeout=10)
         finally:
             await connection.close(timeout=5)
 
