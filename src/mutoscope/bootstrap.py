@@ -147,8 +147,8 @@ async def _check_schema(database: Database) -> None:
 def _provider(settings: Settings) -> Replicate:
     if settings.replicate_api_token is None:
         raise ConfigurationError(
-            "REPLICATE_API_TOKEN is not set. Set it; or start `mutoscope runner`, set REPLICATE_BASE_URL to its address "
-            "and REPLICATE_API_TOKEN to its token."
+            "REPLICATE_API_TOKEN is not set. Set it; or start `mutoscope runner`, set REPLICATE_BASE_URL to its "
+            "address and REPLICATE_API_TOKEN to its token."
         )
     secret = settings.replicate_webhook_secret
     return Replicate(

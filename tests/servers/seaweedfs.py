@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.servers.processes import Child, ServerFailed, free_ports, memory_disk
 
 _HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-_OFF = ("-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.images.fix.orientation=false")
+_OFF = ("-s3.iam=false", "-s3.autoCreateBucket=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.images.fix.orientation=false")
 
 
 class SeaweedServer:
