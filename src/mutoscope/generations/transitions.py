@@ -106,12 +106,15 @@ async def wake(session: AsyncSession, generation_id: str, *, now: datetime, **va
 
 
 async def renew(session: AsyncSession, rows: Sequence[Generation], *, until: datetime) -> set[str]:
-    """Prolong the leases of rows whose steps still run; returns the ids that nobody has taken over."""
+    """Prolong the leases of rows whose steps still run; returns the ids that nobody has taken over.
+
+    A row that is locked is being written by its step at this moment, and is passed over rather than waited for: whoever
+    waits for several rows at once can wait in a circle.
+    """
     ours = or_(*(and_(_rows.c.id == row.id, _rows.c.epoch == row.epoch) for row in rows))
-    # A row that was parked in this very moment has no lease any more, and gets none.
-    prolonged = case((_rows.c.lease_until.is_(None), literal(None, Utc)), else_=literal(until, Utc))
-    renewed = update(_rows).where(ours).values(lease_until=prolonged).returning(_rows.c.id)
-    return set((await session.scalars(renewed)).all())
+    held = select(_rows.c.id).where(ours, _rows.c.lease_until.is_not(None)).with_for_update(skip_locked=True)
+    await session.execute(update(_rows).where(_rows.c.id.in_(held)).values(lease_until=until))
+    return set((await session.scalars(select(_rows.c.id).where(ours))).all())
 
 
 def _returning(statement: Update) -> Any:
