@@ -14,7 +14,7 @@ import httpx
 
 from mutoscope.accounts.service import Accounts
 from mutoscope.catalog.service import Catalog
-from mutoscope.core.clock import SystemClock
+from mutoscope.core.clock import Clock, SystemClock
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.killpoints import KillAt, NoKillPoints
 from mutoscope.core.settings import Settings
@@ -45,7 +45,7 @@ class Runtime:
     """The running parts of one process."""
 
     settings: Settings
-    clock: SystemClock
+    clock: Clock
     database: Database
     accounts: Accounts
     catalog: Catalog
@@ -84,8 +84,6 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
         fetcher = await stack.enter_async_context(_fetcher(settings))
         signals = Signals()
         bell = await _bell(stack, database, signals)
-        kill = KillAt(settings.kill_at) if settings.kill_at else NoKillPoints()
-        catalog = Catalog(database, clock, settings.models, provider.openapi_schema)
         machine = Machine(
             database=database,
             clock=clock,
@@ -93,27 +91,32 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
             store=store,
             open_source=fetcher.stream,
             is_file=fetcher.accepts,
-            models=settings.models,
             bell=bell,
             policy=_policy(settings),
-            kill=kill,
+            kill=KillAt(settings.kill_at) if settings.kill_at else NoKillPoints(),
         )
-        yield Runtime(
-            settings=settings,
-            clock=clock,
-            database=database,
-            accounts=Accounts(database, clock),
-            catalog=catalog,
-            generations=Generations(database, clock, catalog, bell, signals, PROVIDER, kill),
-            machine=machine,
-            engine=EmbeddedEngine(machine, {PROVIDER: _limits(settings)}, signals, settings.engine),
-            chores=_chores(settings, database, clock, provider),
-            signals=signals,
-            bell=bell,
-            provider=provider,
-            store=store,
-            links=links,
-        )
+        yield _runtime(settings, machine, signals, provider, links)
+
+
+def _runtime(settings: Settings, machine: Machine, signals: Signals, provider: Replicate, links: LinkSigner) -> Runtime:
+    database, clock = machine.database, machine.clock
+    catalog = Catalog(database, clock, settings.models, provider.openapi_schema)
+    return Runtime(
+        settings=settings,
+        clock=clock,
+        database=database,
+        accounts=Accounts(database, clock),
+        catalog=catalog,
+        generations=Generations(database, clock, catalog, machine.bell, signals, PROVIDER, machine.kill),
+        machine=machine,
+        engine=EmbeddedEngine(machine, {PROVIDER: _limits(settings)}, signals, settings.engine),
+        chores=_chores(settings, database, clock, provider),
+        signals=signals,
+        bell=machine.bell,
+        provider=provider,
+        store=machine.store,
+        links=links,
+    )
 
 
 @asynccontextmanager
@@ -237,7 +240,7 @@ def _limits(settings: Settings) -> Limits:
     return Limits(settings.admission, caps)
 
 
-def _chores(settings: Settings, database: Database, clock: SystemClock, provider: Replicate) -> Chores:
+def _chores(settings: Settings, database: Database, clock: Clock, provider: Replicate) -> Chores:
     chores = [expire_lots(database, clock), forget_messages(database, clock)]
     if settings.webhooks_on and settings.replicate_webhook_secret is None:
         chores.insert(0, provider.learn_webhook_secret)

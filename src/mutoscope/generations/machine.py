@@ -45,7 +45,6 @@ class Machine:
     store: ObjectStore
     open_source: OpenSource
     is_file: Callable[[str], bool]
-    models: Mapping[str, ModelSettings]
     bell: Bell
     policy: Policy
     kill: KillPoints = field(default_factory=NoKillPoints)
