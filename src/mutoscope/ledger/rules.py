@@ -28,7 +28,7 @@ MAX_ISSUED = 10**18
 DEFAULT_GRACE_S = 86_400
 
 _CREDIT_TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_EXTERNAL_ID = re.compile(r"[^\x00-\x1f\x7f]{1,255}")
+_EXTERNAL_ID = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
