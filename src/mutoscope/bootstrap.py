@@ -30,9 +30,12 @@ from mutoscope.generations.signals import Signals
 from mutoscope.providers.replicate import Replicate
 from mutoscope.storage.base import ObjectStore
 from mutoscope.storage.fetch import HttpSource
+from mutoscope.storage.hosts import HostList
 from mutoscope.storage.links import LinkSigner
 from mutoscope.storage.local import LocalStore
 from mutoscope.storage.objects import ObstoreStore
+from mutoscope.storage.s3 import S3Settings
+from mutoscope.storage.sources import SourceRefused
 
 log = logging.getLogger(__name__)
 
@@ -78,10 +81,12 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
         await _check_schema(database)
         provider = _provider(settings)
         stack.push_async_callback(provider.aclose)
-        links = LinkSigner([_secret(settings).encode()], settings.public_url or base_url)
+        links = LinkSigner(_secret(settings).encode(), settings.public_url or base_url)
         store = _store(settings, links)
         stack.push_async_callback(store.aclose)
-        fetcher = await stack.enter_async_context(_fetcher(settings))
+        http = httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=50))
+        stack.push_async_callback(http.aclose)
+        file_hosts = (*settings.replicate_file_hosts, urlsplit(settings.replicate_base_url).netloc)
         signals = Signals()
         bell = await _bell(stack, database, signals)
         machine = Machine(
@@ -89,13 +94,15 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
             clock=clock,
             providers={PROVIDER: provider},
             store=store,
-            open_source=fetcher.stream,
-            is_file=fetcher.accepts,
+            open_source=HttpSource(http, file_hosts).stream,
+            is_file=_is_file(HostList(file_hosts)),
             bell=bell,
             policy=_policy(settings),
             kill=KillAt(settings.kill_at) if settings.kill_at else NoKillPoints(),
         )
-        yield _runtime(settings, machine, signals, provider, links)
+        runtime = _runtime(settings, machine, signals, provider, links)
+        stack.push_async_callback(runtime.catalog.aclose)
+        yield runtime
 
 
 def _runtime(settings: Settings, machine: Machine, signals: Signals, provider: Replicate, links: LinkSigner) -> Runtime:
@@ -188,23 +195,34 @@ def _store(settings: Settings, links: LinkSigner) -> ObjectStore:
     if settings.aws_s3_bucket_name is None:
         return LocalStore(settings.data_dir / "files", links)
     secret, token = settings.aws_secret_access_key, settings.aws_session_token
-    return ObstoreStore.s3(
-        bucket=settings.aws_s3_bucket_name,
-        region=settings.aws_region,
-        endpoint=settings.aws_endpoint_url,
-        access_key_id=settings.aws_access_key_id,
-        secret_access_key=secret.get_secret_value() if secret else None,
-        session_token=token.get_secret_value() if token else None,
-        public_url=settings.storage_public_url,
+    return ObstoreStore(
+        S3Settings(
+            bucket=settings.aws_s3_bucket_name,
+            region=settings.aws_region,
+            endpoint=settings.aws_endpoint_url,
+            access_key_id=settings.aws_access_key_id,
+            secret_access_key=secret.get_secret_value() if secret else None,
+            session_token=token.get_secret_value() if token else None,
+            public_base_url=settings.storage_public_url,
+        )
     )
 
 
-@asynccontextmanager
-async def _fetcher(settings: Settings) -> AsyncGenerator[HttpSource]:
-    api = urlsplit(settings.replicate_base_url)
-    hosts = (*settings.replicate_file_hosts, api.netloc)
-    async with httpx.AsyncClient(trust_env=False, timeout=httpx.Timeout(30, connect=5)) as client:
-        yield HttpSource(client, hosts)
+def _is_file(hosts: HostList) -> Callable[[str], bool]:
+    """Which strings of an output are files: data URIs, and URLs of the provider. Other links are just text."""
+
+    def is_file(text: str) -> bool:
+        if text.startswith("data:"):
+            return True
+        if not text.startswith(("https://", "http://")):
+            return False
+        try:
+            hosts.check(text)
+        except SourceRefused:
+            return False
+        return True
+
+    return is_file
 
 
 async def _bell(stack: AsyncExitStack, database: Database, signals: Signals) -> Bell:

@@ -17,8 +17,8 @@ from mutoscope.generations.machine import Machine
 from mutoscope.generations.models import Generation, OutputFile
 from mutoscope.generations.states import Phase
 from mutoscope.generations.transitions import move
-from mutoscope.storage.fetch import SourceGone, SourceRefused
-from mutoscope.storage.intake import OutputRejected, OutputTooLarge, TakenIn, take_in
+from mutoscope.storage.intake import OutputRejected, TakenIn, take_in
+from mutoscope.storage.sources import SourceGone, SourceRefused
 
 PARALLEL_FILES = 4
 _files = table(OutputFile)
@@ -37,7 +37,7 @@ async def store(machine: Machine, row: Generation) -> Generation:
     machine.kill.reach("store.before_put")
     try:
         taken = await _take_all(machine, row, sources)
-    except (OutputRejected, OutputTooLarge, SourceRefused, SourceGone) as error:
+    except (OutputRejected, SourceRefused) as error:
         return await machine.fail(row, Failure(_code(error), error.detail), "store")
     except MutoscopeError as error:
         if row.store_deadline and machine.clock.now() >= row.store_deadline:

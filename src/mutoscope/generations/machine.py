@@ -1,6 +1,6 @@
 """What the steps work with: the parts, the policy, and the few moves that several steps share."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from mutoscope.generations.transitions import move
 from mutoscope.providers.base import Provider
 from mutoscope.storage.base import ObjectStore
 
-OpenSource = Callable[[str], AsyncIterator[bytes]]
+OpenSource = Callable[[str], AsyncGenerator[bytes]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mutoscope.accounts.models import Account
-from mutoscope.catalog.pricing import terms_of
+from mutoscope.catalog.pricing import Quote
 from mutoscope.catalog.service import Catalog
 from mutoscope.core.canonical import sha256_of
 from mutoscope.core.clock import Clock
@@ -56,7 +56,7 @@ class NewGeneration:
 
     model: str
     input: Mapping[str, Any]
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     idempotency_key: str | None = None
 
     def sha256(self) -> str:
@@ -191,7 +191,7 @@ class Generations:
             )
         return row
 
-    async def _insert(self, session: AsyncSession, account_id: str, new: NewGeneration, quote: Any) -> Generation:
+    async def _insert(self, session: AsyncSession, account_id: str, new: NewGeneration, quote: Quote) -> Generation:
         now = self.clock.now()
         entry = self.catalog.get(new.model)
         generation_id = new_id("gen")
@@ -222,7 +222,7 @@ class Generations:
             idempotency_key=new.idempotency_key,
             request_sha256=new.sha256(),
             credit_type=hold.credit_type,
-            terms=terms_of(entry.settings),
+            terms=quote.terms,
             hold_id=hold.id,
             held_credits=hold.amount,
             created_at=now,

@@ -75,7 +75,7 @@ async def _succeeded(machine: Machine, row: Generation, prediction: Prediction, 
     if prediction.data_removed:
         gone = Failure("output_expired", "The provider had removed the output before it could be stored.")
         return await _end_failed(machine, row, prediction, gone)
-    values = observed(prediction) | {
+    values: dict[str, Any] = observed(prediction) | {
         "prediction_output": prediction.output,
         "store_deadline": now + timedelta(seconds=machine.settings(row).store_timeout_s),
     }
