@@ -15,7 +15,14 @@ from pathlib import Path
 from tests.servers.processes import Child, ServerFailed, free_ports, memory_disk
 
 _HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-_OFF = ("-s3.iam=false", "-s3.autoCreateBucket=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.images.fix.orientation=false")
+_OFF = (
+    "-master.telemetry=false",
+    "-s3.iam=false",
+    "-s3.autoCreateBucket=false",
+    "-s3.port.iceberg=0",
+    "-s3.port.lance=0",
+    "-volume.images.fix.orientation=false",
+)
 
 
 class SeaweedServer:
@@ -71,8 +78,17 @@ class OwnSeaweedServer(SeaweedServer):
     def start(self) -> None:
         """Start, and return when it answers S3 requests. Raises ``ServerFailed`` with the tail of its log."""
         names = [f"{part}.port{kind}" for kind in ("", ".grpc") for part in ("s3", "filer", "master", "volume")]
-        argv = [_weed(), "server", f"-dir={self._home}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", *_OFF]
-        argv += [f"-s3.config={self._home / 'identities.json'}", "-master.volumeSizeLimitMB=512", "-volume.max=64"]
+        argv = [
+            _weed(),
+            "-logtostderr=true",
+            "server",
+            f"-dir={self._home}",
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",
+            "-s3",
+            *_OFF,
+        ]
+        argv += [f"-s3.config={self._home / 'identities.json'}", "-master.volumeSizeLimitMB=128", "-volume.max=2000"]
         argv += [f"-{name}={port}" for name, port in zip(names, self._ports, strict=True)]
         child = self._child = Child(argv, log=self._home / "log", orphan_signal=signal.SIGKILL)
         child.wait_until(self._is_ready, "SeaweedFS answers S3 requests")
@@ -82,6 +98,9 @@ class OwnSeaweedServer(SeaweedServer):
         if self._child is not None:
             self._child.stop(signal.SIGKILL)
             self._child = None
+        for port in self._ports:  # sockets that it makes beside its ports, in a place that cannot be chosen
+            for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                left.unlink(missing_ok=True)
 
     def _is_ready(self) -> bool:
         """Whether a file can be written, and S3 knows the identities, so that it refuses a stranger."""

@@ -49,7 +49,11 @@ class ObjectStore(Protocol):
     async def put(self, key: str, chunks: AsyncIterator[bytes], *, media_type: str) -> None:
         """Write a new object from a stream, with bounded memory; visible only when whole.
 
+        What ``chunks`` raises passes through as it is. After that, or after a cancellation, no object is visible
+        (unless the cancellation came when the store was already confirming it, and then it is whole).
+
         Raises:
+            InvalidKey: See ``keys.checked``; every method raises it.
             ObjectExists: The key is taken; the object that is there is unchanged.
             StorageError: The store failed; no object is visible under the key.
         """
@@ -68,7 +72,7 @@ class ObjectStore(Protocol):
         ...
 
     async def link(self, key: str, *, expires_s: int, media_type: str) -> str:
-        """A URL under which anyone holding it may read the object for ``expires_s`` seconds (or for ever, if the store is public)."""
+        """A URL under which anyone may read the object for ``expires_s`` seconds; for ever if the store is public."""
         ...
 
     async def check(self) -> None:

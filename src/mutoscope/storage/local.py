@@ -1,0 +1,191 @@
+"""Files on a local disk, as durable as the disk is: written aside, flushed, then put in place in one step.
+
+Why not obstore's own local store: it does not flush to disk, and its exclusive writes hold the whole file in memory.
+"""
+
+import asyncio
+import errno
+import os
+import stat
+import threading
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from io import BufferedReader, FileIO
+from pathlib import Path
+
+from mutoscope.core.clock import Clock, SystemClock
+from mutoscope.core.errors import MutoscopeError
+from mutoscope.core.ids import new_id
+from mutoscope.storage.base import ObjectExists, ObjectMissing, StorageError, StoredObject
+from mutoscope.storage.chunks import coalesced
+from mutoscope.storage.keys import checked
+from mutoscope.storage.links import LinkSigner
+from mutoscope.storage.probe import prove
+
+_BLOCK_BYTES = 1024 * 1024
+_DRAFTS = ".drafts"
+_DRAFT_LIFE = timedelta(days=1)
+
+
+class LocalStore:
+    """An ``ObjectStore`` in a folder.
+
+    Args:
+        root: The folder; made when the first file is written. It must be on one file system that has hard links.
+        signer: Makes the links; the service that serves ``/files`` must verify them with the same secret.
+        clock: For the expiry of links and of drafts left behind by a killed process.
+    """
+
+    def __init__(self, root: Path, signer: LinkSigner, *, clock: Clock | None = None) -> None:
+        self._root = root.absolute()
+        self._signer = signer
+        self._clock = clock or SystemClock()
+
+    async def put(self, key: str, chunks: AsyncIterator[bytes], *, media_type: str) -> None:
+        """See ``ObjectStore.put``. ``media_type`` is not kept."""
+        del media_type
+        target = self.path(key)
+        draft = _Draft(self._root / _DRAFTS / new_id("draft"))
+        try:
+            if await asyncio.to_thread(os.path.lexists, target):
+                raise ObjectExists(f"There is a file under {key} already.")
+            async for block in coalesced(chunks, _BLOCK_BYTES):
+                with _translated(key):
+                    await asyncio.to_thread(draft.write, block)
+            with _translated(key):
+                await asyncio.to_thread(draft.publish, target, self._root)
+        finally:
+            # If we were cancelled, a write may still run in its thread: this waits for it, and is not cancelled itself.
+            await asyncio.shield(asyncio.to_thread(draft.discard))
+
+    async def head(self, key: str) -> StoredObject:
+        """See ``ObjectStore.head``."""
+        with _translated(key, absent=ObjectMissing):
+            found = await asyncio.to_thread(self._stat, key)
+        modified_at = datetime.fromtimestamp(found.st_mtime, UTC)
+        return StoredObject(key=key, size_bytes=found.st_size, media_type=None, modified_at=modified_at)
+
+    async def read(self, key: str) -> AsyncIterator[bytes]:
+        """See ``ObjectStore.read``."""
+        with _translated(key, absent=ObjectMissing):
+            file = await asyncio.to_thread(self._open, key)
+        with file:
+            while True:
+                with _translated(key):
+                    block = await asyncio.to_thread(file.read, _BLOCK_BYTES)
+                if not block:
+                    return
+                yield block
+
+    async def delete(self, key: str) -> None:
+        """See ``ObjectStore.delete``."""
+        with _translated(key):
+            await asyncio.to_thread(self._remove, key)
+
+    async def link(self, key: str, *, expires_s: int, media_type: str) -> str:
+        """See ``ObjectStore.link``."""
+        return self._signer.sign(key, self._clock.now() + timedelta(seconds=expires_s), media_type)
+
+    async def check(self) -> None:
+        """See ``ObjectStore.check``. Also removes drafts that a killed process left more than a day ago."""
+        await prove(self)
+        with _translated(_DRAFTS):
+            await asyncio.to_thread(self._sweep)
+
+    async def aclose(self) -> None:
+        """Nothing is held open."""
+
+    def path(self, key: str) -> Path:
+        """Where the file of ``key`` lies. Raises ``InvalidKey``, or ``ObjectMissing`` behind a symbolic link."""
+        path = self._root / checked(key)
+        if path.parent.resolve() != self._root.resolve() / path.parent.relative_to(self._root):
+            raise ObjectMissing(f"There is no file under {key}: a folder on the way is a symbolic link.")
+        return path
+
+    def _stat(self, key: str) -> os.stat_result:
+        found = os.stat(self.path(key), follow_symlinks=False)  # noqa: PTH116
+        if not stat.S_ISREG(found.st_mode):
+            raise FileNotFoundError(errno.ENOENT, "not a file")
+        return found
+
+    def _open(self, key: str) -> BufferedReader:
+        self._stat(key)
+        return os.fdopen(os.open(self.path(key), os.O_RDONLY | os.O_NOFOLLOW), "rb")
+
+    def _remove(self, key: str) -> None:
+        path = self.path(key)
+        path.unlink(missing_ok=True)
+        if path.parent.exists():
+            _flush_folder(path.parent)
+
+    def _sweep(self) -> None:
+        oldest = (self._clock.now() - _DRAFT_LIFE).timestamp()
+        for draft in (self._root / _DRAFTS).glob("*"):
+            if draft.stat().st_mtime < oldest:
+                draft.unlink(missing_ok=True)
+
+
+class _Draft:
+    """A file being written that no key names yet. Its methods run in threads, one at a time, ``discard`` last."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._file: FileIO | None = None
+        self._discarded = False
+
+    def write(self, block: bytes) -> None:
+        with self._lock:
+            file, rest = self._opened(), memoryview(block)
+            while rest:
+                rest = rest[file.write(rest) :]
+
+    def publish(self, target: Path, root: Path) -> None:
+        """Flush it and give it its name, if nobody has that. Raises ``ObjectExists``."""
+        with self._lock:
+            os.fsync(self._opened().fileno())
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(self._path, target, follow_symlinks=False)
+            except FileExistsError as exists:
+                raise ObjectExists(f"There is a file at {target.name} already.") from exists
+            # A new name, and the folders made for it, last only when the folders that hold them are flushed too.
+            for folder in (target.parent, *target.parent.parents):
+                _flush_folder(folder)
+                if folder == root:
+                    break
+
+    def discard(self) -> None:
+        with self._lock:
+            self._discarded = True
+            if self._file is not None:
+                self._file.close()
+                self._path.unlink(missing_ok=True)
+
+    def _opened(self) -> FileIO:
+        if self._discarded:
+            raise OSError(errno.ECANCELED, "the upload was given up")
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = FileIO(self._path, "xb")
+        return self._file
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _translated(key: str, *, absent: type[MutoscopeError] = StorageError) -> Generator[None]:
+    """No bare ``OSError`` leaves this module; ``absent`` is what a file that is not there means."""
+    try:
+        yield
+    except FileNotFoundError as missing:
+        raise absent(f"There is no file under {key}.") from missing
+    except OSError as failed:
+        raise StorageError(f"The disk refused {key}: {failed.strerror}.") from failed
