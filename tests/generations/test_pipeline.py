@@ -1,6 +1,7 @@
 """The whole path of a generation against a real runner, on both databases, without webhooks."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -77,7 +78,7 @@ async def test_the_same_key_is_the_same_generation(here: World) -> None:
 
 
 @pytest.mark.parametrize("inputs", [{"seconds": "many"}, {"output": "no such kind"}, {"nonsense": 1}, {"seconds": -1}])
-async def test_a_wrong_input_costs_nothing(here: World, inputs: dict[str, object]) -> None:
+async def test_a_wrong_input_costs_nothing(here: World, inputs: dict[str, Any]) -> None:
     with pytest.raises(MutoscopeError) as caught:
         await here.make("wrong", **inputs)
     assert caught.value.status == 422

@@ -1,12 +1,41 @@
-"""Numbered places where a test may kill the process, as a power cut would.
+"""Numbered places where a test may kill the process, as a power cut would: around every commit and every outside call.
 
-Each is passed around every commit and every call to the outside world. Without ``MUTOSCOPE_KILL_AT`` passing one does
-nothing. With ``name`` or ``name@3`` the process dies with SIGKILL when it passes that name the first or third time.
+Without ``MUTOSCOPE_KILL_AT`` passing one does nothing. With ``bind.before_commit`` the process dies by SIGKILL when it
+first passes that point, with ``bind.before_commit@3`` when it passes it for the third time.
 """
 
 import os
 import signal
 from typing import Protocol
+
+from mutoscope.core.errors import ConfigurationError
+
+COMMITS = (
+    "accept",  # hold, generation, event
+    "admit",  # a place at the provider is taken
+    "claim",  # a due row is leased
+    "intent",  # the attempt is written down
+    "bind",  # the prediction's id is known
+    "refuse",  # surely no prediction
+    "throttle",  # surely no prediction, and nobody else asks for a while
+    "doubt",  # perhaps a prediction
+    "doubt_wait",  # not found yet
+    "abandon",  # not found in the whole window
+    "look_later",  # still running
+    "observed",  # the prediction succeeded
+    "retry",  # the prediction failed, another will be made
+    "fail",  # the outcome is a failure or a cancel
+    "stored",  # the files are written down
+    "settle",  # money and final status
+    "adopt",  # an orphan takes the prediction's place
+    "put_down",  # an orphan has ended
+    "tidy",  # a row that is done has no orphans left
+    "webhook",  # a hint is written down
+)
+CALLS = ("create.after_call", "get.after_call", "cancel.after_call", "put.before_call", "put.after_call")
+
+POINTS: tuple[str, ...] = (*(f"{name}.{side}_commit" for name in COMMITS for side in ("before", "after")), *CALLS)
+"""All points, in a fixed order: a point's number is its index."""
 
 
 class KillPoints(Protocol):
@@ -25,10 +54,19 @@ class NoKillPoints:
 
 
 class KillAt:
-    """Die at one point. ``spec`` is ``name`` or ``name@count``."""
+    """Die at one point.
+
+    Args:
+        spec: A name from ``POINTS``, or ``name@count``.
+
+    Raises:
+        ConfigurationError: There is no such point.
+    """
 
     def __init__(self, spec: str) -> None:
         self._name, _, count = spec.partition("@")
+        if self._name not in POINTS or not (count or "1").isdecimal():
+            raise ConfigurationError(f"MUTOSCOPE_KILL_AT: there is no point {spec!r}; there are {', '.join(POINTS)}")
         self._left = int(count or 1)
 
     def reach(self, name: str) -> None:

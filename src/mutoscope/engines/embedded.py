@@ -71,7 +71,7 @@ class EmbeddedEngine:
         now = self._machine.clock.now()
         until = now + self._machine.policy.lease
         try:
-            async with self._machine.database.write() as session:
+            async with self._machine.commit("claim") as session:
                 due = await transitions.claim_due(session, now=now, lease=self._machine.policy.lease, limit=free)
             rows = list(due)
             for provider, limits in self._limits.items():
@@ -89,7 +89,7 @@ class EmbeddedEngine:
         async with self._machine.database.read() as session:
             if not await admission.anything_queued(session, provider):
                 return []
-        async with self._machine.database.write() as session:
+        async with self._machine.commit("admit") as session:
             admitted = await admission.admit(session, provider, limits, now=now, until=until, limit=limit)
             if not admitted:
                 self._ring_at(await admission.opens_at(session, provider, limits))

@@ -6,7 +6,7 @@ truth.
 
 import asyncio
 import logging
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 
@@ -60,7 +60,7 @@ class PostgresBell:
         self._pending.set()
 
     async def _serve(self) -> None:
-        connection = await asyncpg.connect(self._dsn, timeout=10)
+        connection: Any = await cast("Any", asyncpg).connect(self._dsn, timeout=10)  # asyncpg ships no types
         try:
             await connection.add_listener(CHANNEL, self._heard)
             self._signals.ring()  # whatever was rung while nobody listened

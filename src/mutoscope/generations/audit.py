@@ -115,7 +115,7 @@ async def _missing_outputs(session: AsyncSession) -> list[Finding]:
 CHECKS: Sequence[Check] = (_unsettled_holds, _ownerless_holds, _charges, _stuck, _predictions, _missing_outputs)
 
 
-async def _list(session: AsyncSession, query: Select[Any], check: str, sentence: str) -> list[Finding]:
+async def _list(session: AsyncSession, query: Select[*tuple[Any, ...]], check: str, sentence: str) -> list[Finding]:
     rows = await session.execute(query.limit(MAX_FINDINGS))
     return [Finding(check, row["id"], sentence.format(**row)) for row in rows.mappings()]
 

@@ -28,13 +28,11 @@ async def receive(machine: Machine, provider: str, *, ref: str | None, headers: 
     """
     now = machine.clock.now()
     message = machine.providers[provider].read_webhook(headers, body, now=now)
-    machine.kill.reach("webhook.before_commit")
     try:
-        async with machine.database.write() as session:
+        async with machine.commit("webhook") as session:
             woken = await _take(machine, session, provider, ref=ref, message=message)
     except IntegrityError:
         return  # the prediction was tied to another attempt in the meantime, and that one is awake
-    machine.kill.reach("webhook.after_commit")
     if woken:
         machine.bell.ring()
 

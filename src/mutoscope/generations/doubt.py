@@ -35,14 +35,13 @@ async def resolve(machine: Machine, row: Generation) -> Generation:
         # Once Cancel-After and the grace have passed, nothing can be running or billed any more.
         if doubted_s < machine.settings(row).run_timeout_s + machine.policy.unreachable_grace.total_seconds():
             raise
-        return await machine.fail(row, Failure("provider_unreachable", error.detail), "doubt.unreachable")
+        return await machine.fail(row, Failure("provider_unreachable", error.detail))
     if found:
         return await bind(machine, row, attempt.ref, found)
     if doubted_s < machine.policy.doubt_window.total_seconds():
         again = now + timedelta(seconds=min(max(doubted_s, 0.5), 30))
-        return await machine.go(row, Phase.DOUBT, "doubt.wait", due=again)
-    machine.kill.reach("doubt.before_abandon")
-    async with machine.database.write() as session:
+        return await machine.stay(row, "doubt_wait", due=again)
+    async with machine.commit("abandon") as session:
         await attempts.mark(session, row, "abandoned")
         if row.cancel_requested_at:
             return await machine.decide_failure(session, row, CANCELED)

@@ -29,37 +29,29 @@ async def store(machine: Machine, row: Generation) -> Generation:
     settings = machine.settings(row)
     output = row.prediction_output
     if outputs.is_empty(output):
-        return await machine.fail(row, Failure("no_output", "The model succeeded but returned nothing."), "store")
+        return await machine.fail(row, Failure("no_output", "The model succeeded but returned nothing."))
     sources = outputs.find_files(output, machine.is_file)
     if len(sources) > settings.max_files:
         text = f"The model returned {len(sources)} files; at most {settings.max_files} are allowed."
-        return await machine.fail(row, Failure("output_rejected", text), "store")
-    machine.kill.reach("store.before_put")
+        return await machine.fail(row, Failure("output_rejected", text))
+    machine.kill.reach("put.before_call")
     try:
         taken = await _take_all(machine, row, sources)
     except (OutputRejected, SourceRefused) as error:
-        return await machine.fail(row, Failure(_code(error), error.detail), "store")
+        return await machine.fail(row, Failure(_code(error), error.detail))
     except MutoscopeError as error:
         if row.store_deadline and machine.clock.now() >= row.store_deadline:
             text = f"The result could not be stored in time: {error.detail}"
-            return await machine.fail(row, Failure("storage_failed", text), "store")
+            return await machine.fail(row, Failure("storage_failed", text))
         raise
-    machine.kill.reach("store.after_put")
+    machine.kill.reach("put.after_call")
     numbers = {source: number for number, source in enumerate(sources)}
     now = machine.clock.now()
-    async with machine.database.write() as session:
-        moved = await move(
-            session,
-            row,
-            Phase.SETTLE,
-            now=now,
-            due=now,
-            outcome="completed",
-            output=outputs.replace_files(output, numbers),
-        )
+    kept = outputs.replace_files(output, numbers)
+    async with machine.commit("stored") as session:
+        moved = await move(session, row, Phase.SETTLE, now=now, due=now, outcome="completed", output=kept)
         if taken:
             await session.execute(insert(_files), [_file(row, number, file, now) for number, file in enumerate(taken)])
-    machine.kill.reach("store.after_commit")
     return moved
 
 

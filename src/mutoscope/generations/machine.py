@@ -1,6 +1,7 @@
 """What the steps work with: the parts, the policy, and the few moves that several steps share."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -58,23 +59,23 @@ class Machine:
         """The model's settings as they were when the generation was accepted: prices do not change under it."""
         return ModelSettings.model_validate(row.terms["settings"])
 
-    async def go(
-        self, row: Generation, phase: Phase, point: str, *, due: datetime | None = None, **values: Any
-    ) -> Generation:
-        """Move the row in a transaction of its own, due at once unless said otherwise."""
-        now = self.clock.now()
-        self.kill.reach(f"{point}.before_commit")
+    @asynccontextmanager
+    async def commit(self, name: str) -> AsyncGenerator[AsyncSession]:
+        """A transaction between two kill points, ``name`` being one of ``killpoints.COMMITS``."""
         async with self.database.write() as session:
-            moved = await move(session, row, phase, now=now, due=due or now, **values)
-        self.kill.reach(f"{point}.after_commit")
-        return moved
+            yield session
+            self.kill.reach(f"{name}.before_commit")
+        self.kill.reach(f"{name}.after_commit")
 
-    async def fail(self, row: Generation, failure: Failure, point: str) -> Generation:
+    async def stay(self, row: Generation, name: str, *, due: datetime, **values: Any) -> Generation:
+        """Leave the row in its phase and come back at ``due``."""
+        async with self.commit(name) as session:
+            return await move(session, row, Phase(row.phase), now=self.clock.now(), due=due, **values)
+
+    async def fail(self, row: Generation, failure: Failure) -> Generation:
         """Decide that the generation has failed, or was canceled; the money follows in ``settle``."""
-        async with self.database.write() as session:
-            moved = await self.decide_failure(session, row, failure)
-        self.kill.reach(f"{point}.after_commit")
-        return moved
+        async with self.commit("fail") as session:
+            return await self.decide_failure(session, row, failure)
 
     async def decide_failure(
         self, session: AsyncSession, row: Generation, failure: Failure, **values: Any

@@ -47,7 +47,7 @@ async def _look(provider: Provider, orphan: Attempt) -> Prediction | None:
 
 async def _adopt(machine: Machine, row: Generation, prediction: Prediction) -> Generation:
     """The orphan has what the row waits for: swap the two."""
-    async with machine.database.write() as session:
+    async with machine.commit("adopt") as session:
         values: dict[str, Any] = {"prediction_id": prediction.id, "prediction_status": prediction.status}
         moved = await move(session, row, Phase.AWAIT, now=machine.clock.now(), due=machine.clock.now(), **values)
         await attempts.set_state(session, prediction.id, "bound")
@@ -61,7 +61,7 @@ async def _put_down(machine: Machine, row: Generation, orphan: Attempt, predicti
         prediction = await machine.provider(row).cancel(prediction.id)
     if prediction and not prediction.terminal:
         return False
-    async with machine.database.write() as session:
+    async with machine.commit("put_down") as session:
         if prediction:
             await attempts.end(session, prediction, now=machine.clock.now())
         else:

@@ -19,8 +19,7 @@ async def settle(machine: Machine, row: Generation) -> Generation:
     grace_s = machine.policy.expiry_grace_s
     charge = _charge(row)
     due = now if row.orphans else None
-    machine.kill.reach("settle.before_commit")
-    async with machine.database.write() as session:
+    async with machine.commit("settle") as session:
         if charge:
             hold = await ledger.post(session, row.hold_id, amount=charge, reason=_reason(row), now=now, grace_s=grace_s)
         else:
@@ -29,7 +28,6 @@ async def settle(machine: Machine, row: Generation) -> Generation:
         moved = await move(session, row, Phase.DONE, now=now, due=due, charged_credits=hold.posted, completed_at=now)
         data = {"status": moved.status, "charged_credits": hold.posted, "failure_code": row.failure_code}
         await events.record(session, row.account_id, f"generation.{moved.status}", row.id, data=data, now=now)
-    machine.kill.reach("settle.after_commit")
     machine.bell.changed(row.id)
     machine.bell.ring()
     return moved
@@ -39,7 +37,7 @@ async def tidy(machine: Machine, row: Generation) -> Generation:
     """A row that has ended came due again: a late orphan is to be cancelled."""
     now = machine.clock.now()
     due = None if await put_down_all(machine, row) else now + timedelta(seconds=5)
-    async with machine.database.write() as session:
+    async with machine.commit("tidy") as session:
         return await move(session, row, Phase.DONE, now=now, due=due)
 
 

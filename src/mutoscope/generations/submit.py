@@ -30,21 +30,19 @@ QUEUE_DEADLINE = Failure("queue_deadline", "The generation waited too long for a
 async def wait_in_queue(machine: Machine, row: Generation) -> Generation:
     """A queued row came due: it was canceled, or its deadline has passed. Admission moves all others."""
     if early_end := _early_end(machine, row):
-        return await machine.fail(row, early_end, "queue")
-    return await machine.go(row, Phase.QUEUED, "queue", due=row.queue_deadline)
+        return await machine.fail(row, early_end)
+    return await machine.stay(row, "look_later", due=row.queue_deadline)
 
 
 async def submit(machine: Machine, row: Generation) -> Generation:
     """Ask the provider for a prediction."""
     if early_end := _early_end(machine, row):
-        return await machine.fail(row, early_end, "submit")
+        return await machine.fail(row, early_end)
     ref = attempts.new_ref()
-    machine.kill.reach("submit.before_intent")
     now = machine.clock.now()
-    async with machine.database.write() as session:
+    async with machine.commit("intent") as session:
         await attempts.intend(session, row, ref, now=now)
         row = await move(session, row, Phase.SUBMITTING, now=now, due=now, attempt=row.attempt + 1)
-    machine.kill.reach("submit.after_intent")
     try:
         prediction = await machine.provider(row).create(_request(machine, row, ref))
     except CreateRefused as error:
@@ -55,7 +53,7 @@ async def submit(machine: Machine, row: Generation) -> Generation:
         return await _not_made(machine, row, error.detail)
     except AnswerLost as error:
         return await doubt(machine, row, error.detail)
-    machine.kill.reach("submit.after_create")
+    machine.kill.reach("create.after_call")
     return await bind(machine, row, ref, prediction)
 
 
@@ -74,9 +72,8 @@ async def bind(machine: Machine, row: Generation, ref: str, prediction: Predicti
         "prediction_status": prediction.status,
         "run_deadline": now + timedelta(seconds=settings.run_timeout_s),
     }
-    machine.kill.reach("bind.before_commit")
     try:
-        async with machine.database.write() as session:
+        async with machine.commit("bind") as session:
             due = now + timedelta(seconds=first_look_s)
             moved = await move(session, row, Phase.AWAIT, now=now, due=due, **values)
             if not await attempts.bind(session, ref, prediction.id):
@@ -86,7 +83,6 @@ async def bind(machine: Machine, row: Generation, ref: str, prediction: Predicti
     except Fenced:
         await _keep_id(machine, ref, prediction.id)
         raise
-    machine.kill.reach("bind.after_commit")
     machine.bell.changed(row.id)
     return moved
 
@@ -105,12 +101,9 @@ async def died_submitting(machine: Machine, row: Generation) -> Generation:
 async def doubt(machine: Machine, row: Generation, why: str) -> Generation:
     """The prediction may exist: look for it before anything else."""
     now = machine.clock.now()
-    machine.kill.reach("doubt.before_commit")
-    async with machine.database.write() as session:
+    async with machine.commit("doubt") as session:
         await attempts.mark(session, row, "in_doubt", doubted_at=now, reason=why[:1000])
-        moved = await move(session, row, Phase.DOUBT, now=now, due=now + timedelta(seconds=0.2))
-    machine.kill.reach("doubt.after_commit")
-    return moved
+        return await move(session, row, Phase.DOUBT, now=now, due=now + timedelta(seconds=0.2))
 
 
 class _Taken(Exception):
@@ -133,7 +126,7 @@ def _request(machine: Machine, row: Generation, ref: str) -> PredictionRequest:
 async def _not_made(machine: Machine, row: Generation, why: str, failure: Failure | None = None) -> Generation:
     """Surely no prediction: fail, or go back and try again a little later."""
     now = machine.clock.now()
-    async with machine.database.write() as session:
+    async with machine.commit("refuse") as session:
         await attempts.mark(session, row, "refused", reason=why[:1000], ended_at=now)
         if failure:
             return await machine.decide_failure(session, row, failure)
@@ -144,7 +137,7 @@ async def _not_made(machine: Machine, row: Generation, why: str, failure: Failur
 async def _throttled(machine: Machine, row: Generation, error: Throttled) -> Generation:
     """Surely no prediction: back into the queue, and nobody else asks before the provider's own clock says so."""
     now = machine.clock.now()
-    async with machine.database.write() as session:
+    async with machine.commit("throttle") as session:
         await attempts.mark(session, row, "refused", reason=error.detail[:1000], ended_at=now)
         moved = await move(session, row, Phase.QUEUED, now=now, due=row.queue_deadline)
         await admission.close(session, row.provider, until=now + timedelta(seconds=error.retry_after_s))

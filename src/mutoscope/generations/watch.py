@@ -29,7 +29,7 @@ async def watch(machine: Machine, row: Generation) -> Generation:
         prediction = await _look(machine, row, now)
     except ProviderError as error:
         return await _not_seen(machine, row, error, now)
-    machine.kill.reach("await.after_get")
+    machine.kill.reach("get.after_call")
     if not prediction.terminal:
         return await _still_running(machine, row, prediction, now)
     if prediction.status == "succeeded":
@@ -42,22 +42,22 @@ async def _look(machine: Machine, row: Generation, now: datetime) -> Prediction:
     provider = machine.provider(row)
     if row.cancel_requested_at or _deadline_passed(row, now, DEADLINE_SLACK):
         await provider.cancel(row.prediction_id)
-        machine.kill.reach("await.after_cancel")
+        machine.kill.reach("cancel.after_call")
     return await provider.get(row.prediction_id)
 
 
 async def _not_seen(machine: Machine, row: Generation, error: ProviderError, now: datetime) -> Generation:
     match error:
         case PredictionMissing() if _bound_ago(machine, row, now) < READ_LAG:
-            return await machine.go(row, Phase.AWAIT, "await.lag", due=now + timedelta(seconds=1))
+            return await machine.stay(row, "look_later", due=now + timedelta(seconds=1))
         case PredictionMissing():
-            return await machine.fail(row, Failure("provider_lost", error.detail), "await.missing")
+            return await machine.fail(row, Failure("provider_lost", error.detail))
         case Throttled():
             later = now + timedelta(seconds=error.retry_after_s)
-            return await machine.go(row, Phase.AWAIT, "await.throttled", due=later)
+            return await machine.stay(row, "look_later", due=later)
         # Once Cancel-After and the grace have passed, nothing can be running or billed any more.
         case _ if _deadline_passed(row, now, machine.policy.unreachable_grace):
-            return await machine.fail(row, Failure("provider_unreachable", error.detail), "await.unreachable")
+            return await machine.fail(row, Failure("provider_unreachable", error.detail))
         case _:
             raise error
 
@@ -66,7 +66,7 @@ async def _still_running(machine: Machine, row: Generation, prediction: Predicti
     elapsed_s = max((now - prediction.created_at).total_seconds(), 0)
     wait_s = 1.0 if row.cancel_requested_at else poll_delay_s(machine, row, elapsed_s)
     due = min(now + timedelta(seconds=wait_s), _look_by(row, now))
-    return await machine.go(row, Phase.AWAIT, "await.running", due=due, **observed(prediction))
+    return await machine.stay(row, "look_later", due=due, **observed(prediction))
 
 
 async def _succeeded(machine: Machine, row: Generation, prediction: Prediction, now: datetime) -> Generation:
@@ -79,12 +79,9 @@ async def _succeeded(machine: Machine, row: Generation, prediction: Prediction, 
         "prediction_output": prediction.output,
         "store_deadline": now + timedelta(seconds=machine.settings(row).store_timeout_s),
     }
-    machine.kill.reach("await.before_commit")
-    async with machine.database.write() as session:
-        moved = await move(session, row, Phase.STORE, now=now, due=now, **values)
+    async with machine.commit("observed") as session:
         await attempts.end(session, prediction, now=now)
-    machine.kill.reach("await.after_commit")
-    return moved
+        return await move(session, row, Phase.STORE, now=now, due=now, **values)
 
 
 async def _ended_badly(machine: Machine, row: Generation, prediction: Prediction, now: datetime) -> Generation:
@@ -95,23 +92,17 @@ async def _ended_badly(machine: Machine, row: Generation, prediction: Prediction
     )
     if not failure.try_again or row.cancel_requested_at or row.attempt >= machine.settings(row).max_attempts:
         return await _end_failed(machine, row, prediction, failure)
-    machine.kill.reach("await.before_retry")
-    async with machine.database.write() as session:
-        due = now + timedelta(seconds=pacing.backoff_s(row.attempt))
-        cleared: dict[str, Any] = {"prediction_id": None, "prediction_status": prediction.status, "run_deadline": None}
-        moved = await move(session, row, Phase.SUBMIT, now=now, due=due, **cleared)
+    due = now + timedelta(seconds=pacing.backoff_s(row.attempt))
+    cleared: dict[str, Any] = {"prediction_id": None, "prediction_status": prediction.status, "run_deadline": None}
+    async with machine.commit("retry") as session:
         await attempts.end(session, prediction, now=now)
-    machine.kill.reach("await.after_retry")
-    return moved
+        return await move(session, row, Phase.SUBMIT, now=now, due=due, **cleared)
 
 
 async def _end_failed(machine: Machine, row: Generation, prediction: Prediction, failure: Failure) -> Generation:
-    machine.kill.reach("await.before_commit")
-    async with machine.database.write() as session:
+    async with machine.commit("fail") as session:
         await attempts.end(session, prediction, now=machine.clock.now())
-        moved = await machine.decide_failure(session, row, failure, **observed(prediction))
-    machine.kill.reach("await.after_commit")
-    return moved
+        return await machine.decide_failure(session, row, failure, **observed(prediction))
 
 
 def observed(prediction: Prediction) -> dict[str, Any]:
