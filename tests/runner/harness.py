@@ -29,14 +29,14 @@ TERMINAL = {"succeeded", "failed", "canceled", "aborted"}
 async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
     """Wait for a condition, and fail when it does not come."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens elsewhere
+        while not condition():
             await asyncio.sleep(0.005)
 
 
 async def eventually(read: Callable[[], Awaitable[Json]], wanted: Callable[[Json], bool], seconds: float = 20) -> Json:
     """Read again and again until the answer is as wanted, and fail when it never is."""
     async with asyncio.timeout(seconds):
-        while not wanted(answer := await read()):  # noqa: ASYNC110 - what is waited for happens elsewhere
+        while not wanted(answer := await read()):
             await asyncio.sleep(0.01)
     return answer
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mutoscope.core.errors import ConfigurationError, InvalidRequest, NotFound
+from mutoscope.core.errors import InvalidRequest, NotFound
 from mutoscope.replicate_protocol.predictions import CreatePrediction, WebhookEvent
 from mutoscope.replicate_protocol.references import ModelReference
 from mutoscope.replicate_protocol.webhooks import new_webhook_secret
 from mutoscope.runner.catalog import Catalog
 from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.execution.inline import Executor, Inline
+from mutoscope.runner.execution.processes import Processes
 from mutoscope.runner.faults import PREEMPTED, Dice, Faults
 from mutoscope.runner.files import Files
 from mutoscope.runner.hooks import Hooks
@@ -183,7 +184,7 @@ class Runner:
 
 def _executor(model: Model, config: RunnerConfig) -> Executor:
     if isinstance(model.predictor, str):
-        raise ConfigurationError(f"{model.full_name} needs a process.")
+        return Processes(model.predictor, config.workers.get(model.full_name, 1), config.cancel_grace_s)
     return Inline(model.predictor)
 
 

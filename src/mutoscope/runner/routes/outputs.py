@@ -78,6 +78,7 @@ async def _pad(chunks: AsyncIterator[bytes], total_bytes: int) -> AsyncIterator[
         size = min(total_bytes, _CHUNK_BYTES)
         total_bytes -= size
         yield bytes(size)
+        await asyncio.sleep(0)  # nothing else here lets the server see that the client has left
 
 
 async def _cut(request: Request, chunks: AsyncIterator[bytes], keep_bytes: int) -> AsyncIterator[bytes]:
