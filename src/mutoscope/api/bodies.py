@@ -1,0 +1,123 @@
+"""Bodies of requests: bounded while they are read, whatever their headers say, and JSON that means one thing only."""
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mutoscope.api import problems
+from mutoscope.api.problems import InvalidJson, TooLarge, UnsupportedMediaType
+from mutoscope.core.errors import InvalidRequest
+from mutoscope.core.json_limits import find_fault
+
+MAX_JSON_BYTES = 1024 * 1024
+MAX_CALLBACK_BYTES = 10 * 1024 * 1024
+CALLBACKS = "/callbacks/"
+
+
+class BodyLimit:
+    """Refuses a body that is too large: at once if it says so, else as soon as too much of it has come."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = MAX_CALLBACK_BYTES if scope["path"].startswith(CALLBACKS) else MAX_JSON_BYTES
+        if _declared_bytes(scope) > limit:
+            refusal = problems.answer(_too_large(limit), instance=scope["path"], headers={"Connection": "close"})
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, _Counted(receive, limit), send)
+
+
+class _Counted:
+    """``receive``, which raises ``TooLarge`` once more than ``limit`` bytes have come."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._got = 0
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._got += len(message.get("body", b""))
+        if self._got > self._limit:
+            raise _too_large(self._limit)
+        return message
+
+
+class StrictRoute(APIRoute):
+    """A route whose body is parsed by us: what two parsers could read differently, or no database keeps, is refused."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's handler, given a body that is parsed already."""
+        handler = super().get_route_handler()
+        if self.body_field is None:
+            return handler
+
+        async def strict(request: Request) -> Response:
+            ours = _Strict(request.scope, request.receive)
+            await ours.parse()
+            return await handler(ours)
+
+        return strict
+
+
+class _Strict(Request):
+    """A request whose JSON is read by ``parse_json``."""
+
+    _value: Any = None
+
+    async def parse(self) -> None:
+        self._value = parse_json(self.headers.get("content-type"), await self.body())
+
+    async def json(self) -> Any:
+        return self._value
+
+
+def parse_json(content_type: str | None, body: bytes) -> Any:
+    """The value of a JSON body; ``None`` for no body.
+
+    Raises:
+        UnsupportedMediaType: It does not say that it is JSON.
+        InvalidJson: It is not JSON in UTF-8, or has NaN or infinity in it.
+        InvalidRequest: It is nested too deep, or has numbers or characters that cannot be kept.
+    """
+    if not body:
+        return None
+    if (content_type or "").partition(";")[0].strip().lower() != "application/json":
+        raise UnsupportedMediaType("Send the header Content-Type: application/json.")
+    try:
+        value = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        raise InvalidJson("The body is not UTF-8.") from error
+    except RecursionError as error:
+        raise InvalidJson("The body is nested too deep.") from error
+    except ValueError as error:
+        raise InvalidJson(f"The body is not JSON: {str(error)[:200]}.") from error
+    if fault := find_fault(value, max_bytes=2 * MAX_JSON_BYTES):
+        shown = [{"in": "body", "path": fault.path, "message": fault.message}]
+        raise InvalidRequest(f"{fault.path or 'The body'} {fault.message}.", errors=shown)
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _declared_bytes(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value[:20])
+    return 0
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"A body may have at most {limit} bytes.", limit_bytes=limit)

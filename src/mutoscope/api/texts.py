@@ -1,0 +1,36 @@
+"""Types of what comes in: text, numbers and times that every database can keep."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+
+_PRINTABLE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,255}")
+_PATTERN = r"^[^\u0000-\u001f\u007f]+$"
+
+
+def is_printable(text: str) -> bool:
+    """Whether ``text`` is 1 to 255 characters, none of them a control character."""
+    return _PRINTABLE.fullmatch(text) is not None
+
+
+def _in_calendar(value: datetime) -> datetime:
+    # The edges of the calendar overflow when they change zones.
+    if not 2000 <= value.year <= 9000:
+        raise ValueError("must be between the years 2000 and 9000")
+    return value.astimezone(UTC)
+
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_PATTERN)]
+"""A name that people or apps gave: printable."""
+
+Ref = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[!-~]+$")]
+"""An id of ours."""
+
+Word = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
+"""A credit type or a reason."""
+
+Time = Annotated[AwareDatetime, AfterValidator(_in_calendar)]
+Amount = Annotated[int, Field(ge=1, le=10**15)]
+Rank = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
