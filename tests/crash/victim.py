@@ -1,0 +1,64 @@
+"""The process that is killed.
+
+A whole service that accepts one generation and works on it until a kill point ends it.
+"""
+
+import asyncio
+import multiprocessing
+from dataclasses import dataclass, field
+from typing import Any
+
+from mutoscope.bootstrap import Runtime, open_runtime, running
+from mutoscope.core.settings import Settings
+from mutoscope.generations.models import Generation
+from mutoscope.generations.service import NewGeneration
+from mutoscope.generations.states import Phase
+
+DEADLINE_S = 40
+KEY = "the-one"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked for, and whether it is canceled once it runs."""
+
+    text: str
+    inputs: dict[str, Any] = field(default_factory=dict[str, Any])
+    cancel: bool = False
+
+
+async def carry_out(runtime: Runtime, account_id: str, order: Order) -> Generation:
+    """What a client does, and does again after a crash.
+
+    Ask with the same key, cancel if it wants to, wait for the end.
+    """
+    new = NewGeneration("echo", {"text": order.text, "output": "file", **order.inputs}, idempotency_key=KEY)
+    row = await runtime.generations.create(account_id, new)
+    if order.cancel:
+        while row.phase != Phase.DONE and row.prediction_status != "processing":
+            row = await runtime.generations.wait(account_id, row.id, timeout_s=0.1)
+        await runtime.generations.cancel(account_id, row.id)
+    return await runtime.generations.wait(account_id, row.id, timeout_s=DEADLINE_S)
+
+
+def run_until_killed(settings: dict[str, Any], account_id: str, order: Order, kill_at: str) -> int:
+    """Run the service in a process of its own; returns its exit code, -9 when the kill point was passed."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.crash.victim"])
+    process = context.Process(target=_main, args=(settings | {"kill_at": kill_at}, account_id, order))
+    process.start()
+    process.join(DEADLINE_S)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+        raise AssertionError("the victim neither died nor finished")
+    return process.exitcode
+
+
+def _main(settings: dict[str, Any], account_id: str, order: Order) -> None:
+    asyncio.run(_serve(Settings.model_validate(settings), account_id, order))
+
+
+async def _serve(settings: Settings, account_id: str, order: Order) -> None:
+    async with open_runtime(settings) as runtime, running(runtime):
+        await carry_out(runtime, account_id, order)
