@@ -21,13 +21,14 @@ from mutoscope.storage.chunks import coalesced
 from mutoscope.storage.keys import checked
 from mutoscope.storage.probe import prove
 from mutoscope.storage.s3 import S3Settings, s3_client, translated
-from mutoscope.storage.sniff import ACTIVE_MEDIA_TYPES, OCTETS
+from mutoscope.storage.sniff import ACTIVE_MEDIA_TYPES
 from mutoscope.storage.upload import PART_BYTES, run_to_the_end, upload
 
 MAX_LINK_S = 7 * 24 * 3600
 """What AWS signature version 4 allows for a presigned URL."""
 _BLOCK_BYTES = 1024 * 1024
 _STAGING = ".staging"
+_INERT = "binary/octet-stream"  # S3's own word; some servers replace the usual one by a guess from the key
 _STAGING_LIFE = timedelta(days=1)
 
 
@@ -135,7 +136,7 @@ class ObstoreStore:
 
     async def _prove_conditional_copy(self) -> None:
         staged, copy = (f"{_STAGING}/{new_id('probe')}" for _ in range(2))
-        copier = self._copier(OCTETS[0])
+        copier = self._copier(_INERT)
         try:
             with translated(staged):
                 await obstore.put_async(self._store, staged, b"probe")
@@ -156,9 +157,9 @@ class ObstoreStore:
     def _copier(self, media_type: str) -> S3Store:
         """A client whose conditional copies have this type: such a copy does not keep the attributes of its source.
 
-        It cannot set a disposition either, so what a browser might run as a program becomes plain octets.
+        It cannot set a disposition either, so what a browser might run as a program becomes octets.
         """
-        stored_as = OCTETS[0] if media_type in ACTIVE_MEDIA_TYPES else media_type
+        stored_as = _INERT if media_type in ACTIVE_MEDIA_TYPES else media_type
         if stored_as not in self._copiers:
             self._copiers[stored_as] = s3_client(self._settings, default_content_type=stored_as)
         return self._copiers[stored_as]

@@ -113,7 +113,8 @@ def _mpeg_audio(head: bytes) -> tuple[str, str] | None:
     version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
     if layer == 0:
         return ("audio/aac", "aac") if head[1] & 0xF0 == 0xF0 else None
-    sound = version != 1 and head[2] >> 4 not in {0, 15} and head[2] >> 2 & 3 != 3
+    # Layer 1, which nobody uses, begins like the byte order mark of UTF-16.
+    sound = layer != 3 and version != 1 and head[2] >> 4 not in {0, 15} and head[2] >> 2 & 3 != 3
     return ("audio/mpeg", "mp3") if sound else None
 
 
@@ -127,10 +128,10 @@ def _textual(head: bytes) -> tuple[str, str] | None:
 
 
 def _decoded(head: bytes) -> str | None:
-    """The head as text without its byte order mark, or ``None``; a character cut off at the end is no fault."""
-    encoding = "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    """The head as text without byte order marks, or ``None``; a character cut off at its end is no fault."""
+    encoding = "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8"
     try:
-        return codecs.getincrementaldecoder(encoding)().decode(head)
+        return codecs.getincrementaldecoder(encoding)().decode(head).lstrip("\ufeff")
     except UnicodeDecodeError:
         return None
 
