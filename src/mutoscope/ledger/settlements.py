@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mutoscope.core.errors import InvalidRequest
-from mutoscope.ledger import expiry, tables
+from mutoscope.ledger import expiry, postgres, tables
 from mutoscope.ledger.records import Hold
 from mutoscope.ledger.rules import DEFAULT_GRACE_S, Kind, Part, Settled, settle
 
@@ -52,6 +52,10 @@ async def post(
     """
     if amount < 0:
         raise InvalidRequest("An amount to post cannot be negative")
+    if amount and postgres.speaks(session):
+        whole = await postgres.post_all(session, hold_id, amount=amount, reason=reason, now=now)
+        if whole is not None:
+            return whole
     hold = await _close(session, hold_id, amount, reason, now)
     if hold is None:
         return await _settled_before(session, hold_id, amount)
