@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mutoscope.db import Database
 from tests.servers.network import forbid_network
 from tests.servers.postgres import PostgresServer
 from tests.servers.seaweedfs import SeaweedServer
@@ -47,6 +48,14 @@ async def database_url(request: pytest.FixtureRequest, session_dir: Path, tmp_pa
     url = await _postgres_copy(server, session_dir)
     yield url
     await server.drop_database(url)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """The same database, opened; with connections enough for a race."""
+    database = Database(database_url, pool_size=25)
+    yield database
+    await database.aclose()
 
 
 async def _sqlite_copy(session_dir: Path, path: Path) -> str:

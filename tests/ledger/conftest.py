@@ -1,19 +1,11 @@
-"""An account to give credits to, and a database to do it in."""
+"""An account to give credits to."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
 
 from mutoscope.db import Database
 from tests.ledger.bank import Bank
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url, pool_size=25)
-    yield database
-    await database.aclose()
 
 
 @pytest.fixture

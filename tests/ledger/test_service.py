@@ -30,8 +30,9 @@ async def test_the_same_grant_again_changes_nothing(bank: Bank) -> None:
 @pytest.mark.parametrize("change", [{"amount": 11}, {"days": 4}, {"days": None}])
 async def test_the_same_external_id_with_other_terms_is_refused(bank: Bank, change: dict[str, Any]) -> None:
     await bank.grant(10, external_id="pi_1", days=3)
+    terms: dict[str, Any] = {"amount": 10, "days": 3, "external_id": "pi_1"} | change
     with pytest.raises(GrantConflict) as refused:
-        await bank.grant(**{"amount": 10, "days": 3, "external_id": "pi_1", **change})
+        await bank.grant(**terms)
     assert (refused.value.status, refused.value.code) == (409, "grant_conflict")
     assert await bank.figures() == (10, 0, 0, 0)
 
@@ -45,8 +46,9 @@ async def test_the_same_external_id_with_other_terms_is_refused(bank: Bank, chan
     ],
 )  # fmt: skip
 async def test_a_grant_that_cannot_be_is_refused(bank: Bank, terms: dict[str, Any]) -> None:
+    amount: dict[str, Any] = {"amount": 1}
     with pytest.raises(InvalidRequest):
-        await bank.grant(**{"amount": 1, **terms})
+        await bank.grant(**(amount | terms))
 
 
 async def test_a_grant_needs_an_account(bank: Bank) -> None:
@@ -87,6 +89,15 @@ async def test_the_same_key_reserves_once(bank: Bank) -> None:
     with pytest.raises(Conflict):
         await bank.reserve(3, "gen_1", credit_type="video_generation")
     assert await bank.figures() == (7, 3, 0, 0)
+
+
+async def test_the_same_key_reserves_once_also_when_only_expired_lots_are_left(bank: Bank) -> None:
+    await bank.grant(5, days=1)
+    await bank.grant(3)
+    bank.now += timedelta(days=1)
+    first = await bank.reserve(3, "gen_1")
+    assert await bank.reserve(3, "gen_1") == first
+    assert await bank.findings() == []
 
 
 async def test_the_same_key_of_another_account_is_another(bank: Bank) -> None:
