@@ -8,13 +8,15 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from mutoscope.api.app import build_app
+from mutoscope.api.serving import listen, serving, url_of
 from mutoscope.bootstrap import Runtime, open_runtime, running
 from mutoscope.core.findings import Finding
 from mutoscope.core.settings import Settings
@@ -143,13 +145,26 @@ async def grant(runtime: Runtime, account_id: str, amount: int, external_id: str
 
 
 @asynccontextmanager
-async def world(settings: Settings, runner: RunnerProcess, *, credits: int = 1000) -> AsyncGenerator[World]:
-    """A service with one account that has ``credits``. At the end the engine is stopped, as a deploy would."""
-    async with open_runtime(settings) as runtime:
+async def world(
+    settings: Settings, runner: RunnerProcess, *, credits: int = 1000, webhooks: bool = False
+) -> AsyncGenerator[World]:
+    """A service with one account that has ``credits``. At the end the engine is stopped, as a deploy would.
+
+    With ``webhooks`` it listens on loopback and tells the runner so; without, it polls.
+    """
+    async with AsyncExitStack() as stack:
+        listener = listen("127.0.0.1", 0)
+        stack.callback(listener.close)
+        if webhooks:
+            settings = settings.model_copy(update={"public_url": url_of(listener)})
+        runtime = await stack.enter_async_context(open_runtime(settings))
         account = await runtime.accounts.create("user-1")
         await grant(runtime, account.id, credits)
-        async with running(runtime):
-            yield World(runtime, runner, account.id)
+        if webhooks:
+            await stack.enter_async_context(serving(build_app(runtime, run_engine=True), listener))
+        else:
+            await stack.enter_async_context(running(runtime))
+        yield World(runtime, runner, account.id)
 
 
 async def until(condition: Any, timeout_s: float = 20) -> Any:
