@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
 
-from mutoscope import bootstrap
+from mutoscope import __version__, bootstrap
 from mutoscope.api import problems
 from mutoscope.api.bodies import BodyLimit
 from mutoscope.api.problems import Problem
@@ -53,7 +52,7 @@ def build_app(runtime: Runtime, *, run_engine: bool) -> FastAPI:
 
     app = _Api(
         title="Mutoscope",
-        version=version("mutoscope"),
+        version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
         redoc_url=None,

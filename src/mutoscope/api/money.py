@@ -67,7 +67,7 @@ async def generations_of(session: AsyncSession, transfers: Sequence[CreditTransf
     hold_ids = {row.hold_id for row in transfers if row.hold_id}
     # A generation holds its credits under its own id.
     found = await session.execute(select(CreditHold.id, CreditHold.key).where(CreditHold.id.in_(hold_ids)))
-    return dict(found.tuples().all())
+    return {row.id: row.key for row in found}
 
 
 async def _refunded_now(session: AsyncSession, hold_id: str, now: datetime) -> bool:
