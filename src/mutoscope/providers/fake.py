@@ -1,0 +1,164 @@
+"""The fake of the provider port: predictions in a dictionary, on a clock that the caller owns; for tests and trials.
+
+Nothing happens in it by itself but ``Cancel-After``. A test says how the next creates go, starts and finishes
+predictions as it likes, breaks calls and mends them, and sends webhooks whenever, however often and however late.
+"""
+
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from mutoscope.core.clock import Clock
+from mutoscope.providers.base import CreateRefused, PredictionMissing, PredictionRequest, ProviderError, WebhookMessage
+from mutoscope.replicate_protocol import webhooks
+from mutoscope.replicate_protocol.predictions import Prediction
+from mutoscope.replicate_protocol.references import parse_reference
+
+Call = Literal["create", "get", "cancel", "recent", "openapi_schema"]
+ANY_INPUT: dict[str, Any] = {"components": {"schemas": {"Input": {"type": "object"}}}}
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How one create goes: how many predictions it really makes, and the error that comes instead of an answer."""
+
+    makes: int = 1
+    error: ProviderError | None = None
+
+
+class FakeProvider:
+    """A ``Provider`` that does what it is told.
+
+    Args:
+        clock: The time.
+        schemas: The ``openapi_schema`` of each reference it knows.
+        name: What it is called.
+
+    Attributes:
+        script: How the next creates go, first to last; after that all are accepted.
+        predictions: Everything it ever made, by id, the oldest first.
+        broken: Calls that fail, and with what.
+        lists_nothing: Whether its list is empty, whatever there is.
+        cancels_nothing: Whether a cancel is acknowledged and forgotten.
+        keeps_deadlines: Whether ``Cancel-After`` is honoured.
+    """
+
+    def __init__(self, clock: Clock, schemas: Mapping[str, dict[str, Any]], *, name: str = "fake") -> None:
+        self.name = name
+        self.script: deque[Turn] = deque()
+        self.predictions: dict[str, Prediction] = {}
+        self.broken: dict[Call, ProviderError] = {}
+        self.lists_nothing = self.cancels_nothing = False
+        self.keeps_deadlines = True
+        self._clock, self._schemas = clock, schemas
+        self._secret = webhooks.new_webhook_secret()
+
+    async def create(self, request: PredictionRequest) -> Prediction:
+        """Do what the script says next; see ``Provider.create``."""
+        self._check("create")
+        self._known(request.reference)
+        turn = self.script.popleft() if self.script else Turn()
+        made = [self._make(request) for _ in range(turn.makes)]
+        if turn.error:
+            raise turn.error
+        return made[-1]
+
+    async def get(self, prediction_id: str) -> Prediction:
+        """See ``Provider.get``."""
+        self._check("get")
+        return self.look(prediction_id)
+
+    async def cancel(self, prediction_id: str) -> Prediction:
+        """See ``Provider.cancel``."""
+        self._check("cancel")
+        if not self.cancels_nothing:
+            self.finish(prediction_id, "canceled")
+        return self.look(prediction_id)
+
+    async def recent(self, since: datetime) -> AsyncIterator[Prediction]:
+        """See ``Provider.recent``."""
+        self._check("recent")
+        for prediction_id in [] if self.lists_nothing else list(reversed(self.predictions)):
+            if (found := self.look(prediction_id)).created_at >= since:
+                yield found
+
+    async def openapi_schema(self, reference: str) -> dict[str, Any]:
+        """See ``Provider.openapi_schema``."""
+        self._check("openapi_schema")
+        return self._known(reference)
+
+    def read_webhook(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> WebhookMessage:
+        """Read what ``webhook`` made; see ``Provider.read_webhook``."""
+        message_id = webhooks.verify([self._secret], headers, body, now=now)
+        return WebhookMessage(message_id, Prediction.model_validate_json(body))
+
+    async def aclose(self) -> None:
+        """Nothing is held open."""
+
+    def webhook(self, prediction_id: str, message_id: str) -> tuple[dict[str, str], bytes]:
+        """The headers and body of a webhook about a prediction as it is now."""
+        body = self.look(prediction_id).model_dump_json().encode()
+        timestamp = int(self._clock.now().timestamp())
+        signature = webhooks.sign(self._secret, message_id, timestamp, body)
+        parts = {"id": message_id, "timestamp": str(timestamp), "signature": signature}
+        return {f"webhook-{name}": value for name, value in parts.items()}, body
+
+    def look(self, prediction_id: str) -> Prediction:
+        """A copy of a prediction as it is now. Raises ``PredictionMissing``."""
+        found = self.predictions.get(prediction_id)
+        if found is None:
+            raise PredictionMissing(f"There is no prediction {prediction_id}")
+        late = found.deadline is not None and found.deadline <= self._clock.now()
+        if late and self.keeps_deadlines and not found.terminal:
+            self._end(found, "canceled" if found.started_at else "aborted", {})
+        return self.predictions[prediction_id].model_copy()
+
+    def start(self, prediction_id: str, *, logs: str | None = None) -> None:
+        """The model begins to run, or goes on, and says something; nothing if it has ended."""
+        found = self.look(prediction_id)
+        if not found.terminal:
+            running = {"status": "processing", "started_at": found.started_at or self._clock.now(), "logs": logs}
+            self.predictions[prediction_id] = found.model_copy(update=running)
+
+    def finish(self, prediction_id: str, status: str, **fields: Any) -> None:
+        """The prediction ends with this status, and ``output``, ``error`` or anything else; once ended it stays so."""
+        found = self.look(prediction_id)
+        if not found.terminal:
+            self._end(found, status, fields)
+
+    def billed(self) -> list[Prediction]:
+        """What it would ask money for: everything that ran, also if it failed or was canceled meanwhile."""
+        return [one for one in map(self.look, self.predictions) if one.started_at or one.status == "succeeded"]
+
+    def _check(self, call: Call) -> None:
+        if call in self.broken:
+            raise self.broken[call]
+
+    def _known(self, reference: str) -> dict[str, Any]:
+        if reference not in self._schemas:
+            raise CreateRefused(f"There is no {reference}")
+        return self._schemas[reference]
+
+    def _make(self, request: PredictionRequest) -> Prediction:
+        target, now = parse_reference(request.reference), self._clock.now()
+        made = Prediction(
+            id=f"p{len(self.predictions) + 1}",
+            model=target.model or "",
+            version=target.version or "hidden",
+            deployment=target.model if target.kind == "deployment" else None,
+            input=dict(request.input),
+            status="starting",
+            created_at=now,
+            deadline=now + timedelta(seconds=request.cancel_after_s),
+            webhook=request.webhook,
+        )
+        self.predictions[made.id] = made
+        return made.model_copy()
+
+    def _end(self, found: Prediction, status: str, fields: dict[str, Any]) -> None:
+        now = self._clock.now()
+        metrics = {"predict_time": (now - found.started_at).total_seconds()} if found.started_at else {}
+        changes = {"status": status, "completed_at": now, "metrics": metrics, **fields}
+        self.predictions[found.id] = found.model_copy(update=changes)
