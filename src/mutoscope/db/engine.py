@@ -5,14 +5,14 @@ processes are waited for by SQLite's busy timeout.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
@@ -87,15 +87,23 @@ class Database:
         await self.engine.dispose()
 
 
-class _unavailable:  # noqa: N801 - used as a context manager, like contextlib's own
-    """Turn "cannot reach the database" into our own error, and nothing else."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OperationalError | InterfaceError | PoolTimeout | ConnectionError):
+@contextmanager
+def _unavailable() -> Generator[None]:
+    """Turn "the database is out of reach, or gave up" into our own error, and nothing else."""
+    try:
+        yield
+    except Exception as error:
+        if _is_outage(error):
             raise Unavailable("The database cannot be reached; nothing was accepted. Try again shortly.") from error
+        raise
+
+
+def _is_outage(error: Exception) -> bool:
+    """Whether trying again later can help: connections, time-outs, deadlocks, full disks; but no fault of ours."""
+    if isinstance(error, DBAPIError):
+        return not isinstance(error, IntegrityError | DataError | ProgrammingError | NotSupportedError)
+    # While connecting, asyncpg's own errors come through as they are.
+    return isinstance(error, PoolTimeout | OSError) or type(error).__module__.startswith("asyncpg.")
 
 
 def _create_engine(url: URL, pool_size: int) -> AsyncEngine:

@@ -42,6 +42,9 @@ class Chores:
                     await chore()
                 except MutoscopeError as error:
                     log.warning("a chore could not be done: %s", error.detail)
+                except Exception:
+                    # The edge of the chores: the others, and the next time, must not suffer.
+                    log.exception("a chore failed unexpectedly")
             await asyncio.sleep(self._every_s)
 
 

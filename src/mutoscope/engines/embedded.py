@@ -7,7 +7,7 @@ died.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -68,24 +68,21 @@ class EmbeddedEngine:
         free = self._settings.concurrency - len(self._running)
         if free <= 0:
             return []
-        now = self._machine.clock.now()
-        until = now + self._machine.policy.lease
-        try:
-            async with self._machine.commit("claim") as session:
-                due = await transitions.claim_due(session, now=now, lease=self._machine.policy.lease, limit=free)
-            rows = list(due)
-            for provider, limits in self._limits.items():
-                rows += await self._admit(provider, limits, now=now, until=until, limit=free - len(rows))
-        except MutoscopeError as error:
-            log.warning("no work can be claimed: %s", error.detail)
-            return []
+        rows = await _guarded(self._claim_due(free))
+        for provider, limits in self._limits.items():
+            rows += await _guarded(self._admit(provider, limits, limit=free - len(rows)))
         return rows
 
-    async def _admit(
-        self, provider: str, limits: Limits, *, now: datetime, until: datetime, limit: int
-    ) -> Sequence[Generation]:
+    async def _claim_due(self, limit: int) -> Sequence[Generation]:
+        now = self._machine.clock.now()
+        async with self._machine.commit("claim") as session:
+            return await transitions.claim_due(session, now=now, lease=self._machine.policy.lease, limit=limit)
+
+    async def _admit(self, provider: str, limits: Limits, *, limit: int) -> Sequence[Generation]:
         if limit <= 0:
             return []
+        now = self._machine.clock.now()
+        until = now + self._machine.policy.lease
         async with self._machine.database.read() as session:
             if not await admission.anything_queued(session, provider):
                 return []
@@ -135,6 +132,10 @@ class EmbeddedEngine:
             except MutoscopeError as error:
                 log.warning("leases could not be renewed: %s", error.detail)
                 continue
+            except Exception:
+                # The edge of the heartbeat: without it every long step would lose its lease.
+                log.exception("renewing leases failed unexpectedly")
+                continue
             for task, row in held.items():
                 if row.id not in ours and task in self._running:
                     log.warning("%s was taken over by another worker", row.id)
@@ -149,3 +150,15 @@ class EmbeddedEngine:
             task.cancel()
         if late:
             await asyncio.wait(late)
+
+
+async def _guarded(claim: Awaitable[Sequence[Generation]]) -> list[Generation]:
+    """What was claimed, or nothing: a claim that fails must not end the engine, nor lose what was claimed beside it."""
+    try:
+        return list(await claim)
+    except MutoscopeError as error:
+        log.warning("no work can be claimed: %s", error.detail)
+    except Exception:
+        # The edge of the engine: whatever is wrong, all other generations of this process go on.
+        log.exception("claiming failed unexpectedly")
+    return []
