@@ -24,6 +24,7 @@ from mutoscope.engines.chores import Chores, expire_lots, forget_messages
 from mutoscope.engines.embedded import EmbeddedEngine
 from mutoscope.generations.admission import Limits
 from mutoscope.generations.machine import Machine, Policy
+from mutoscope.generations.pacing import Pace
 from mutoscope.generations.ports import Bell
 from mutoscope.generations.service import Generations
 from mutoscope.generations.signals import Signals
@@ -79,10 +80,10 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
         database = Database(settings.database, pool_size=settings.database_pool)
         stack.push_async_callback(database.aclose)
         await _check_schema(database)
-        provider = _provider(settings)
+        provider = open_provider(settings)
         stack.push_async_callback(provider.aclose)
-        links = LinkSigner(_secret(settings).encode(), settings.public_url or base_url)
-        store = _store(settings, links)
+        links = LinkSigner(signing_secret(settings).encode(), settings.public_url or base_url)
+        store = open_store(settings, links)
         stack.push_async_callback(store.aclose)
         http = httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=50))
         stack.push_async_callback(http.aclose)
@@ -98,6 +99,7 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
             is_file=_is_file(HostList(file_hosts)),
             bell=bell,
             policy=_policy(settings),
+            pace=Pace(settings.admission.polls_per_minute),
             kill=KillAt(settings.kill_at) if settings.kill_at else NoKillPoints(),
         )
         runtime = _runtime(settings, machine, signals, provider, links)
@@ -154,7 +156,7 @@ async def _check_schema(database: Database) -> None:
         )
 
 
-def _provider(settings: Settings) -> Replicate:
+def open_provider(settings: Settings) -> Replicate:
     if settings.replicate_api_token is None:
         raise ConfigurationError(
             "REPLICATE_API_TOKEN is not set. Set it; or start `mutoscope runner`, set REPLICATE_BASE_URL to its "
@@ -169,7 +171,7 @@ def _provider(settings: Settings) -> Replicate:
     )
 
 
-def _secret(settings: Settings) -> str:
+def signing_secret(settings: Settings) -> str:
     """The signing secret; in development one is made and kept beside the data."""
     if settings.secret:
         return settings.secret.get_secret_value()
@@ -191,7 +193,7 @@ def _write_private(path: Path, text: str) -> None:
         draft.unlink()
 
 
-def _store(settings: Settings, links: LinkSigner) -> ObjectStore:
+def open_store(settings: Settings, links: LinkSigner) -> ObjectStore:
     if settings.aws_s3_bucket_name is None:
         return LocalStore(settings.data_dir / "files", links)
     secret, token = settings.aws_secret_access_key, settings.aws_session_token

@@ -13,7 +13,7 @@ from mutoscope.generations.states import FINAL, IN_FLIGHT, Phase
 from tests.engines.workers import worker
 from tests.world import PRICE, RunnerProcess, World, grant, settings_for, until
 
-LEASE_S = 3
+LEASE_S = 5
 MANY = 50
 
 

@@ -128,11 +128,19 @@ def test_polling_waits_for_the_usual_end_and_then_follows() -> None:
 
 
 def test_durations_are_learnt() -> None:
-    durations = pacing.Durations()
-    assert durations.expected_s("m") is None
+    pace = pacing.Pace()
+    assert pace.expected_s("m") is None
     for _ in range(30):
-        durations.learn("m", 4.0)
-    assert durations.expected_s("m") == pytest.approx(4.0)
+        pace.learn("m", 4.0)
+    assert pace.expected_s("m") == pytest.approx(4.0)
+    assert pace.wait_s("m", 0, now_s=1000, webhook=False) == pytest.approx(4.0)
+
+
+def test_ten_thousand_polls_stay_below_the_providers_limit() -> None:
+    pace = pacing.Pace(polls_per_minute=2400)
+    looks = sorted(1000 + pace.wait_s("m", 0, now_s=1000, webhook=False) for _ in range(10_000))
+    busiest = max(sum(start <= look < start + 60 for look in looks) for start in range(1000, 1300, 10))
+    assert busiest <= 2400 + 40
 
 
 @given(st.integers(0, 1000))

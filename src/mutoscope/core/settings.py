@@ -40,6 +40,8 @@ class AdmissionSettings(Frozen):
     # Replicate's own limit is 600 creates a minute; bursts are allowed.
     creates_per_minute: int = Field(default=600, ge=1)
     burst: int = Field(default=100, ge=1)
+    # Replicate's limit on reads is 3,000 a minute and account; this much of it one process uses for polling.
+    polls_per_minute: int = Field(default=2400, ge=1)
 
 
 class Settings(BaseSettings):

@@ -14,7 +14,7 @@ from mutoscope.core.model_settings import ModelSettings
 from mutoscope.db.engine import Database
 from mutoscope.generations.failures import Failure
 from mutoscope.generations.models import Generation
-from mutoscope.generations.pacing import Durations
+from mutoscope.generations.pacing import Pace
 from mutoscope.generations.ports import Bell
 from mutoscope.generations.states import Phase
 from mutoscope.generations.transitions import move
@@ -49,7 +49,7 @@ class Machine:
     bell: Bell
     policy: Policy
     kill: KillPoints = field(default_factory=NoKillPoints)
-    durations: Durations = field(default_factory=Durations)
+    pace: Pace = field(default_factory=Pace)
 
     def provider(self, row: Generation) -> Provider:
         """The provider that runs this generation."""

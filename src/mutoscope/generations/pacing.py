@@ -9,11 +9,17 @@ WEBHOOK_POLL_S = 15.0
 _PERCENT = re.compile(r"(\d{1,3})(?:\.\d+)?%\|")
 
 
-class Durations:
-    """How long each model usually runs, learnt from what was seen: a running mean that forgets slowly."""
+class Pace:
+    """How often to look: learnt from how long each model runs, and held below the provider's limit on reads.
 
-    def __init__(self) -> None:
+    Args:
+        polls_per_minute: The most that this process asks for; Replicate allows 3,000 a minute to an account.
+    """
+
+    def __init__(self, polls_per_minute: int = 2400) -> None:
         self._mean_s: dict[str, float] = {}
+        self._interval_s = 60 / polls_per_minute
+        self._next_slot_s = 0.0
 
     def learn(self, model: str, seconds: float) -> None:
         """Take one more duration into account."""
@@ -22,6 +28,19 @@ class Durations:
     def expected_s(self, model: str) -> float | None:
         """The usual duration, or ``None`` if none was seen yet."""
         return self._mean_s.get(model)
+
+    def wait_s(self, model: str, elapsed_s: float, *, now_s: float, webhook: bool) -> float:
+        """Seconds until a running prediction is asked for again; longer where very many are asked for.
+
+        Args:
+            model: Which model runs.
+            elapsed_s: How long it has been running.
+            now_s: Any clock that goes forward.
+            webhook: Whether a webhook is expected, so that polling is only the net below it.
+        """
+        slot_s = max(self._next_slot_s, now_s)
+        self._next_slot_s = slot_s + self._interval_s
+        return max(next_poll_s(elapsed_s, self.expected_s(model), webhook=webhook), slot_s - now_s)
 
 
 def next_poll_s(elapsed_s: float, expected_s: float | None, *, webhook: bool) -> float:

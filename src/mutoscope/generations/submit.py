@@ -90,7 +90,7 @@ async def bind(machine: Machine, row: Generation, ref: str, prediction: Predicti
 def poll_delay_s(machine: Machine, row: Generation, elapsed_s: float) -> float:
     """Seconds until a running prediction is looked at, if no webhook comes first."""
     webhook = machine.policy.webhook_url is not None
-    return pacing.next_poll_s(elapsed_s, machine.durations.expected_s(row.model), webhook=webhook)
+    return machine.pace.wait_s(row.model, elapsed_s, now_s=machine.clock.now().timestamp(), webhook=webhook)
 
 
 async def died_submitting(machine: Machine, row: Generation) -> Generation:

@@ -71,7 +71,7 @@ async def _still_running(machine: Machine, row: Generation, prediction: Predicti
 
 async def _succeeded(machine: Machine, row: Generation, prediction: Prediction, now: datetime) -> Generation:
     if prediction.predict_time_s is not None:
-        machine.durations.learn(row.model, prediction.predict_time_s)
+        machine.pace.learn(row.model, prediction.predict_time_s)
     if prediction.data_removed:
         gone = Failure("output_expired", "The provider had removed the output before it could be stored.")
         return await _end_failed(machine, row, prediction, gone)
