@@ -79,10 +79,10 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
         clock = SystemClock()
         database = Database(settings.database, pool_size=settings.database_pool)
         stack.push_async_callback(database.aclose)
-        await _check_schema(database)
+        await check_schema(database)
         provider = open_provider(settings)
         stack.push_async_callback(provider.aclose)
-        links = LinkSigner(signing_secret(settings).encode(), settings.public_url or base_url)
+        links = open_links(settings, base_url)
         store = open_store(settings, links)
         stack.push_async_callback(store.aclose)
         http = httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=50))
@@ -147,7 +147,8 @@ def callback_url(public_url: str, provider: str) -> Callable[[str], str]:
     return lambda ref: f"{base}?{urlencode({'ref': ref})}"
 
 
-async def _check_schema(database: Database) -> None:
+async def check_schema(database: Database) -> None:
+    """Raises ``ConfigurationError`` unless the database has the schema of this version."""
     found = await migrate.current(database)
     if found != migrate.head():
         raise ConfigurationError(
@@ -157,6 +158,7 @@ async def _check_schema(database: Database) -> None:
 
 
 def open_provider(settings: Settings) -> Replicate:
+    """The provider of the settings. Raises ``ConfigurationError`` without a token."""
     if settings.replicate_api_token is None:
         raise ConfigurationError(
             "REPLICATE_API_TOKEN is not set. Set it; or start `mutoscope runner`, set REPLICATE_BASE_URL to its "
@@ -171,7 +173,12 @@ def open_provider(settings: Settings) -> Replicate:
     )
 
 
-def signing_secret(settings: Settings) -> str:
+def open_links(settings: Settings, base_url: str) -> LinkSigner:
+    """Signs links to files of the local disk."""
+    return LinkSigner(_secret(settings).encode(), settings.public_url or base_url)
+
+
+def _secret(settings: Settings) -> str:
     """The signing secret; in development one is made and kept beside the data."""
     if settings.secret:
         return settings.secret.get_secret_value()
@@ -194,6 +201,7 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def open_store(settings: Settings, links: LinkSigner) -> ObjectStore:
+    """The bucket of the settings, or the local disk."""
     if settings.aws_s3_bucket_name is None:
         return LocalStore(settings.data_dir / "files", links)
     secret, token = settings.aws_secret_access_key, settings.aws_session_token
