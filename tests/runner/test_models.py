@@ -5,10 +5,12 @@ import os
 import re
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageStat
 
+from mutoscope.runner.painter.paint import STEPS, paint
 from tests.runner.harness import Client, Json, eventually, running
 
 
@@ -147,3 +149,77 @@ async def test_the_endless_file_input_is_cut(runner: Client) -> None:
     async with asyncio.timeout(30):
         failed = await runner.run({"image": url}, model="mutoscope/classify-safety")
     assert "larger than" in failed["error"]
+
+
+PAINT: Json = {"prompt": "mountain lake at sunset", "seed": 7, "width": 256, "height": 256}
+
+
+async def painted(client: Client, **changes: Any) -> list[Image.Image]:
+    done = await client.run({**PAINT, **changes}, model="mutoscope/painter")
+    assert done["status"] == "succeeded", done
+    return [await fetch(client, url) for url in done["output"]]
+
+
+async def test_painter_paints_as_many_as_asked_for_and_says_what_it_is(runner: Client) -> None:
+    done = await runner.run({**PAINT, "num_outputs": 3, "width": 320}, model="mutoscope/painter")
+    pictures = [await fetch(runner, url) for url in done["output"]]
+    assert [one.size for one in pictures] == [(320, 256)] * 3
+    assert len({one.tobytes() for one in pictures}) == 3
+    assert "not AI" in done["logs"]
+    assert "100%|██████████| 15/15 [" in done["logs"]
+    assert [one.info["Seed"] for one in pictures] == ["7", "8", "9"]
+    assert all("not AI" in one.info["Software"] for one in pictures)
+    model = (await runner.http.get("/v1/models/mutoscope/painter")).json()
+    schema = model["latest_version"]["openapi_schema"]["components"]["schemas"]["Input"]
+    assert "not AI" in model["description"]
+    assert "not AI" in schema["properties"]["prompt"]["description"]
+
+
+async def test_painter_repeats_itself_for_the_same_seed_and_follows_the_prompt(runner: Client) -> None:
+    (first,), (again,), (other,) = [await painted(runner, seed=seed) for seed in (7, 7, 8)]
+    assert first.tobytes() == again.tobytes()
+    assert first.tobytes() != other.tobytes()
+    (red,), (blue,) = [await painted(runner, prompt=f"{tint} sunset over the sea") for tint in ("red", "blue")]
+    warmth = [mean[0] - mean[2] for mean in (ImageStat.Stat(one.convert("RGB")).mean for one in (red, blue))]
+    assert warmth[0] > warmth[1] + 40
+    (day,), (night,) = [await painted(runner, prompt=f"hills at {time}") for time in ("noon", "night")]
+    light = [ImageStat.Stat(one.convert("L")).mean[0] for one in (day, night)]
+    assert light[0] > light[1] + 60
+
+
+@pytest.mark.parametrize(
+    ("suffix", "media_type"), [("png", "image/png"), ("webp", "image/webp"), ("jpg", "image/jpeg")]
+)
+async def test_painter_writes_the_format_asked_for(runner: Client, suffix: str, media_type: str) -> None:
+    done = await runner.run({**PAINT, "output_format": suffix}, model="mutoscope/painter")
+    answer = await runner.http.get(done["output"][0])
+    assert answer.headers["content-type"] == media_type
+    with Image.open(io.BytesIO(answer.content)) as image:
+        assert image.get_format_mimetype() == media_type
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "neon city in the rain",
+        "snowy forest with a cabin",
+        "stormy sea, lighthouse, lightning",
+        "desert dunes at night",
+        "flower meadow with balloons and birds",
+        "aurora over a frozen lake",
+        "a ringed planet",
+        "coral reef",
+        "abstract swirls of teal",
+        "sailing boat in the fog",
+        "autumn forest by a lake",
+        "",
+        "zzz \x00 ☂ " * 500,
+    ],
+)
+def test_every_scene_can_be_painted(prompt: str) -> None:
+    steps: list[int] = []
+    image, _ = paint(prompt, 3, (264, 256), steps.append)
+    assert image.size == (264, 256)
+    assert steps[-1] == STEPS
+    assert steps == sorted(steps)
+    assert min(ImageStat.Stat(image).stddev) > 4

@@ -56,6 +56,12 @@ async def test_a_body_that_is_not_json_or_too_large_is_refused(tmp_path: Path) -
         assert (await runner.http.post("/v1/predictions", content=b" " * 1001)).status_code == 413
 
 
+@pytest.mark.parametrize("text", ['"\\ud800"', "NaN", "1e999", '"\xff"'])
+async def test_what_no_answer_could_show_is_refused(runner: Client, text: str) -> None:
+    body = f'{{"version": "mutoscope/echo", "input": {{"more": {text}}}}}'.encode("latin-1")
+    assert (await runner.http.post("/v1/predictions", content=body)).status_code == 422
+
+
 @pytest.mark.parametrize("headers", [{"Cancel-After": "4s"}, {"Cancel-After": "soon"}, {"Prefer": "wait=61"}])
 async def test_a_bad_header_is_refused(runner: Client, headers: dict[str, str]) -> None:
     assert (await runner.create(headers=headers)).status_code == 422

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from mutoscope.core.errors import ConfigurationError, NotFound
 from mutoscope.replicate_protocol.references import ModelReference
-from mutoscope.runner.models import echo, safety, upscale
+from mutoscope.runner.models import echo, painter, safety, upscale
 from mutoscope.runner.models.base import Model
 from mutoscope.runner.problems import UnknownVersion
 
-BUILT_IN: tuple[Model, ...] = (upscale.MODEL, safety.MODEL, echo.MODEL)
+BUILT_IN: tuple[Model, ...] = (painter.MODEL, upscale.MODEL, safety.MODEL, echo.MODEL)
 
 
 class Catalog:

@@ -30,7 +30,7 @@ def write_picture(image: Image.Image, path: Path, about: dict[str, str]) -> None
         case ".png":
             info = PngInfo()
             for key, text in about.items():
-                info.add_itxt(key, text)
+                info.add_itxt(key, text.replace("\0", " "))
             image.save(path, pnginfo=info)
         case _:
             exif = Image.Exif()

@@ -31,7 +31,9 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
 def parse_body(kind: type[Body], body: bytes) -> Body:
     """The body as ``kind``. Raises ``InvalidRequest``, which names the field that is wrong."""
     try:
-        return kind.model_validate(json.loads(body))
+        value: object = json.loads(body)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()  # else no answer could show it
+        return kind.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "body"
