@@ -1,0 +1,198 @@
+"""The catalog: schemas are fetched once, kept, refreshed behind and used while the provider is down."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mutoscope.catalog.schema import InvalidInput
+from mutoscope.catalog.service import Catalog
+from mutoscope.core.clock import ManualClock
+from mutoscope.core.errors import ConfigurationError, NotFound, Unavailable
+from mutoscope.core.model_settings import ModelSettings
+from mutoscope.db import Database
+from tests.catalog.documents import paint
+
+PINNED = "owner/name:" + "a" * 64
+
+
+class Provider:
+    """Publishes schemas and counts who asks."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.documents = {"owner/paint": paint(), PINNED: paint(), "deployments/owner/paint": paint()}
+        self.down = False
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def fetch(self, reference: str) -> dict[str, Any]:
+        self.asked.append(reference)
+        await self.open.wait()
+        if self.down:
+            raise Unavailable("the provider is down")
+        return self.documents[reference]
+
+
+MODELS = {
+    alias: ModelSettings.model_validate({"reference": reference, "price": {"per_output": 3, "max_outputs": 4}})
+    for alias, reference in {
+        "paint": "owner/paint", "paint-too": "owner/paint", "pinned": PINNED, "deployed": "deployments/owner/paint"
+    }.items()
+}  # fmt: skip
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+async def provider() -> Provider:
+    return Provider()
+
+
+@pytest.fixture
+async def catalog(database: Database, clock: ManualClock, provider: Provider) -> AsyncIterator[Catalog]:
+    catalog = Catalog(database, clock, MODELS, provider.fetch)
+    yield catalog
+    await catalog.aclose()
+
+
+async def _eventually(catalog: Catalog, alias: str, document: dict[str, Any]) -> None:
+    async with asyncio.timeout(10):
+        while await catalog.schema(alias) != document:
+            await asyncio.sleep(0.005)
+
+
+def test_entries_are_those_of_the_settings(catalog: Catalog) -> None:
+    assert [entry.alias for entry in catalog.entries()] == ["paint", "paint-too", "pinned", "deployed"]
+    entry = catalog.get("pinned")
+    assert (str(entry.reference), entry.reference.kind, entry.settings) == (PINNED, "version", MODELS["pinned"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"), [("paiint", "Did you mean paint"), ("zzz", "paint, paint-too, pinned, deployed")]
+)
+async def test_an_unknown_alias_names_its_neighbours(catalog: Catalog, asked: str, hint: str) -> None:
+    with pytest.raises(NotFound, match=hint):
+        catalog.get(asked)
+    with pytest.raises(NotFound):
+        await catalog.validate(asked, {})
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_bad_reference_is_named_with_its_alias(
+    database: Database, clock: ManualClock, provider: Provider
+) -> None:
+    bad = ModelSettings.model_validate({"reference": "not a reference", "price": {"per_run": 1}})
+    with pytest.raises(ConfigurationError, match=r"models\.wrong\.reference"):
+        Catalog(database, clock, {**MODELS, "wrong": bad}, provider.fetch)
+
+
+async def test_a_schema_is_fetched_once_for_all_who_ask(catalog: Catalog, provider: Provider) -> None:
+    found = await asyncio.gather(*(catalog.schema("paint") for _ in range(10)), catalog.schema("paint-too"))
+    assert all(one == paint() for one in found)
+    assert provider.asked == ["owner/paint"]
+
+
+async def test_a_schema_outlives_the_process_and_the_provider(
+    catalog: Catalog, database: Database, clock: ManualClock, provider: Provider
+) -> None:
+    await catalog.schema("paint")
+    provider.down = True
+    clock.advance(timedelta(days=9))
+    another = Catalog(database, clock, MODELS, provider.fetch)
+    await another.validate("paint", {"prompt": "a cat"})
+    with pytest.raises(Unavailable):
+        await another.schema("deployed")
+    await another.aclose()
+
+
+async def test_an_old_schema_is_used_while_a_newer_is_fetched_behind_it(
+    catalog: Catalog, clock: ManualClock, provider: Provider
+) -> None:
+    await catalog.schema("paint")
+    newer = paint(steps={"type": "integer"})
+    provider.documents["owner/paint"] = newer
+    clock.advance(timedelta(minutes=59))
+    assert await catalog.schema("paint") == paint()
+    provider.open.clear()
+    clock.advance(timedelta(minutes=1))
+    for _ in range(5):
+        assert await catalog.schema("paint") == paint()
+    provider.open.set()
+    await _eventually(catalog, "paint", newer)
+    assert provider.asked == ["owner/paint"] * 2
+    await catalog.validate("paint", {"prompt": "a cat", "steps": 3})
+
+
+async def test_a_refresh_that_fails_is_tried_again_after_a_while(
+    catalog: Catalog, clock: ManualClock, provider: Provider
+) -> None:
+    await catalog.schema("paint")
+    provider.down = True
+    clock.advance(timedelta(hours=2))
+    async with asyncio.timeout(10):
+        while len(provider.asked) < 2:
+            assert await catalog.schema("paint") == paint()
+            await asyncio.sleep(0.005)
+    await catalog.schema("paint")
+    assert len(provider.asked) == 2
+    provider.down = False
+    provider.documents["owner/paint"] = paint(steps={"type": "integer"})
+    clock.advance(timedelta(minutes=1))
+    await _eventually(catalog, "paint", provider.documents["owner/paint"])
+
+
+async def test_what_another_process_fetched_is_not_fetched_again(
+    catalog: Catalog, database: Database, clock: ManualClock, provider: Provider
+) -> None:
+    another = Catalog(database, clock, MODELS, provider.fetch)
+    await asyncio.gather(catalog.schema("paint"))
+    await another.schema("paint")
+    assert provider.asked == ["owner/paint"]
+    clock.advance(timedelta(hours=1))
+    provider.documents["owner/paint"] = paint(steps={"type": "integer"})
+    await _eventually(catalog, "paint", provider.documents["owner/paint"])
+    await _eventually(another, "paint", provider.documents["owner/paint"])
+    assert provider.asked == ["owner/paint"] * 2
+    await another.aclose()
+
+
+async def test_a_pinned_version_is_never_fetched_again(
+    catalog: Catalog, clock: ManualClock, provider: Provider
+) -> None:
+    await catalog.schema("pinned")
+    provider.documents[PINNED] = paint(steps={"type": "integer"})
+    clock.advance(timedelta(days=900))
+    for _ in range(3):
+        assert await catalog.schema("pinned") == paint()
+    assert provider.asked == [PINNED]
+
+
+async def test_a_broken_schema_is_not_kept(catalog: Catalog, provider: Provider) -> None:
+    provider.documents["owner/paint"] = paint(prompt={"type": "nonsense"})
+    with pytest.raises(Unavailable):
+        await catalog.schema("paint")
+    provider.documents["owner/paint"] = paint()
+    assert await catalog.schema("paint") == paint()
+
+
+async def test_closing_ends_what_is_being_fetched(catalog: Catalog, clock: ManualClock, provider: Provider) -> None:
+    await catalog.schema("paint")
+    clock.advance(timedelta(hours=2))
+    provider.open.clear()
+    await catalog.schema("paint")
+    async with asyncio.timeout(10):
+        await catalog.aclose()
+
+
+async def test_inputs_are_checked_and_priced_by_the_schema(catalog: Catalog) -> None:
+    await catalog.validate("paint", {"prompt": "a cat"})
+    with pytest.raises(InvalidInput):
+        await catalog.validate("paint", {"prompt": 3})
+    assert (await catalog.quote("paint", {"prompt": "a cat"})).credits == 6  # the schema's default is two
+    assert (await catalog.quote("paint", {"prompt": "a cat", "num_outputs": 4})).credits == 12
