@@ -36,6 +36,13 @@ class RunnerProcess:
 
     url: str
     secret: str
+    process: subprocess.Popen[str] | None = None
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        assert self.process
+        self.process.kill()
+        self.process.wait()
 
     def plan(self, *rules: dict[str, Any]) -> None:
         """Replace the fault plan."""
@@ -61,12 +68,12 @@ AUTH = {"Authorization": "Bearer test"}
 @contextmanager
 def runner_process(state: Path, *arguments: str) -> Generator[RunnerProcess]:
     """``python -m mutoscope.runner`` until the end of the block."""
-    command = [sys.executable, "-m", "mutoscope.runner", "--port", "0", "--state", str(state), *arguments]
+    command = [sys.executable, "-m", "mutoscope.runner", "--state", str(state), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:
             ready = json.loads(process.stdout.readline())
-            yield RunnerProcess(ready["url"], ready["webhook_secret"])
+            yield RunnerProcess(ready["url"], ready["webhook_secret"], process)
         finally:
             process.terminate()
             try:
