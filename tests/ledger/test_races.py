@@ -66,6 +66,17 @@ async def test_twenty_settlements_at_once_are_one(bank: Bank, banks: list[Bank])
         assert await bank.findings() == []
 
 
+async def test_many_holds_on_the_same_lots_are_settled_at_once(bank: Bank, banks: list[Bank]) -> None:
+    await bank.grant(45, days=1)
+    await bank.grant(45)
+    holds = [await bank.reserve(3, f"gen_{n}") for n in range(30)]
+    more = [_reserve_or_none(banks[n % ENGINES], 2, f"more_{n}") for n in range(10)]
+    await asyncio.gather(*(banks[n % ENGINES].post(hold.id, 3 - (n % 5 == 0)) for n, hold in enumerate(holds)), *more)
+    available, held, spent, expired = await bank.figures()
+    assert (available + held, spent, expired) == (6, 84, 0)
+    assert await bank.findings() == []
+
+
 async def test_grants_at_once_into_an_account_that_never_had_any(bank: Bank, banks: list[Bank]) -> None:
     same = [banks[n % ENGINES].grant(5, external_id="pi_1") for n in range(10)]
     other = [banks[n % ENGINES].grant(1, external_id=f"other-{n}") for n in range(10)]
