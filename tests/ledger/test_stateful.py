@@ -176,7 +176,7 @@ def machine(database_url: str) -> Iterator[type[LedgerMachine]]:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_any_sequence_of_movements(machine: type[LedgerMachine]) -> None:
-    run_state_machine_as_test(machine, settings=_settings(examples=40, steps=30))
+    run_state_machine_as_test(machine, settings=_settings(examples=25, steps=30))
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
