@@ -55,13 +55,22 @@ async def serve(config: RunnerConfig, *, ready: Callable[[str], None] | None = N
         ready: Called once with the base URL, such as ``http://127.0.0.1:41234``, when requests are served.
 
     Raises:
-        ConfigurationError: The address cannot be listened on.
+        ConfigurationError: The address cannot be listened on, or a model that is asked for cannot be offered.
     """
     app = build_app(config)
     listener = _listen(config.host, config.port)
     host, port = listener.getsockname()[:2]
     url = (config.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}").rstrip("/")
-    server = _Server(app, url, ready)
+    with listener:
+        async with app.router.lifespan_context(app):
+            runner: Runner = app.state.runner
+            runner.base_url = url
+            runner.recover()
+            await _until_told(_Server(app, url, ready), listener)
+
+
+async def _until_told(server: "_Server", listener: socket.socket) -> None:
+    """Serve; when cancelled, close connections first, as after a signal."""
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await asyncio.shield(serving)
@@ -69,8 +78,6 @@ async def serve(config: RunnerConfig, *, ready: Callable[[str], None] | None = N
         server.should_exit = True
         await serving
         raise
-    finally:
-        listener.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -86,7 +93,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, which tells the runner its address before it takes requests and the caller after."""
+    """uvicorn, which tells the caller when it takes requests. The lifespan is ours, so that its errors reach him."""
 
     def __init__(self, app: Starlette, url: str, ready: Callable[[str], None] | None) -> None:
         super().__init__(
@@ -95,23 +102,17 @@ class _Server(uvicorn.Server):
                 http=DroppableProtocol,
                 log_config=None,
                 access_log=False,
-                lifespan="on",
+                lifespan="off",
                 ws="none",
                 server_header=False,
                 timeout_graceful_shutdown=2,
             ),
         )
-        self._application = app
         self._url = url
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then say so."""
         await super().startup(sockets)
-        if self.should_exit:
-            raise ConfigurationError("The runner could not start; see the log above.")
-        runner: Runner = self._application.state.runner
-        runner.base_url = self._url
-        runner.recover()
         if self._ready:
             self._ready(self._url)

@@ -1,0 +1,77 @@
+import hashlib
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.runner.harness import Client, eventually, running
+
+
+async def upload(runner: Client, data: bytes = b"hello\r\n--not the boundary\r\n", **fields: str) -> httpx.Response:
+    return await runner.http.post("/v1/files", files={"content": ("ü.txt", data, "text/plain")}, data=fields)
+
+
+async def test_an_upload_is_kept_as_it_came(runner: Client) -> None:
+    data = bytes(range(256)) * 1000
+    answer = await upload(runner, data, metadata=json.dumps({"ref": 1}))
+    known = answer.json()
+    assert answer.status_code == 201
+    assert (known["size"], known["content_type"], known["metadata"]) == (len(data), "text/plain", {"ref": 1})
+    assert known["checksums"]["sha256"] == hashlib.sha256(data).hexdigest()
+    assert (await runner.http.get(known["urls"]["get"])).json() == known
+    assert (await runner.http.get("/v1/files")).json()["results"] == [known]
+    download = await runner.http.get(f"{known['urls']['get']}/download")
+    assert (download.content, download.headers["content-type"].split(";")[0]) == (data, "text/plain")
+
+
+async def test_a_deleted_upload_is_gone(runner: Client, tmp_path: Path) -> None:
+    url = (await upload(runner)).json()["urls"]["get"]
+    assert (await runner.http.delete(url)).status_code == 204
+    assert (await runner.http.get(url)).status_code == 404
+    assert (await runner.http.delete(url)).status_code == 404
+    assert not any((tmp_path / "state" / "uploads").iterdir())
+
+
+async def test_a_signature_that_is_wrong_opens_nothing(runner: Client) -> None:
+    url = (await upload(runner)).json()["urls"]["get"]
+    query = {"owner": "local", "expiry": "99999999999", "signature": "AAAA"}
+    assert (await runner.http.get(f"{url}/download", params=query)).status_code == 404
+
+
+async def test_an_upload_ends_with_the_retention(tmp_path: Path) -> None:
+    async with running(tmp_path, retention_s=0.3) as runner:
+        await upload(runner)
+        await eventually(lambda: listing(runner), lambda page: not page["results"])
+        assert not any((tmp_path / "uploads").iterdir())
+
+
+async def listing(runner: Client) -> dict[str, list[object]]:
+    return (await runner.http.get("/v1/files")).json()
+
+
+async def test_what_is_no_upload_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path, max_upload_bytes=1000) as runner:
+        assert (await upload(runner, b"x" * 80_000)).status_code == 413
+        assert (await upload(runner, metadata="[]")).status_code == 422
+        refused = await runner.http.post("/v1/files", files={"other": ("a", b"x")})
+        assert refused.status_code == 422
+        assert (await runner.http.post("/v1/files", json={})).status_code == 422
+        assert not any((tmp_path / "uploads").iterdir())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"--b",
+        b"--b\r\n",
+        b"--b\r\ncontent-disposition: form-data; name=content\r\n\r\nx",
+        b"--b\r\n\r\nx\r\n--b--",
+        b"\r\n--b\r\n" * 50,
+    ],
+)
+async def test_a_garbled_body_is_refused(runner: Client, body: bytes) -> None:
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    answer = await runner.http.post("/v1/files", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["status"]) == (422, 422)
