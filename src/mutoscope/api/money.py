@@ -8,21 +8,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mutoscope.api.shapes.money import GrantCreate, RefundCreate
 from mutoscope.bootstrap import Runtime
+from mutoscope.core.clock import Clock
+from mutoscope.db import Database
 from mutoscope.events import service as events
 from mutoscope.generations.models import Generation
 from mutoscope.ledger import service as ledger
 from mutoscope.ledger.models import CreditHold, CreditLot, CreditTransfer
 
 
-async def give(parts: Runtime, account_id: str, new: GrantCreate) -> CreditLot:
+async def give(database: Database, clock: Clock, account_id: str, new: GrantCreate) -> CreditLot:
     """Grant credits; the same grant again changes nothing.
 
     Raises:
         GrantConflict: The external id was granted before with another amount or expiry.
         InvalidRequest: An amount or expiry that cannot be.
     """
-    now = parts.clock.now()
-    async with parts.database.write() as session:
+    now = clock.now()
+    async with database.write() as session:
         lot = await ledger.grant(
             session,
             account_id=account_id,

@@ -25,7 +25,7 @@ from mutoscope.client.shapes import (
 )
 
 LONG_POLL_S = 25
-PROGRESS_EVERY_S = 1
+PROGRESS_EVERY_S = 0.3
 WAIT_S = 3600.0
 
 OnProgress = Callable[[Generation], None]
@@ -67,7 +67,7 @@ class AsyncClient:
             idempotency_key: The same key gives the same generation. Left out, a fresh one makes retries safe.
             wait: Whether to wait for the end.
             timeout_s: How long to wait. The generation itself goes on after a ``TimeoutError``.
-            on_progress: Called with the generation about once a second, and at its end.
+            on_progress: Called with the generation a few times a second, and at its end.
         """
         body = {"model": model, "input": dict(input), "metadata": dict(metadata or {})}
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
@@ -78,14 +78,15 @@ class AsyncClient:
         self, generation_id: str, *, timeout_s: float = WAIT_S, on_progress: OnProgress | None = None
     ) -> Generation:
         """A generation once it has ended. Raises ``TimeoutError`` after ``timeout_s`` seconds."""
-        wait_s = PROGRESS_EVERY_S if on_progress else LONG_POLL_S
         async with asyncio.timeout(timeout_s):
             while True:
-                shown = await self.get(generation_id, wait_s=wait_s)
+                shown = await self.get(generation_id, wait_s=0 if on_progress else LONG_POLL_S)
                 if on_progress:
                     on_progress(shown)
                 if shown.ended:
                     return shown
+                if on_progress:
+                    await asyncio.sleep(PROGRESS_EVERY_S)
 
     async def get(self, generation_id: str, *, wait_s: int = 0) -> Generation:
         """A generation as it is, or when it has ended, within ``wait_s`` (at most 60) seconds."""

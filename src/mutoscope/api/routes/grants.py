@@ -36,7 +36,7 @@ RefundKey = Annotated[
 async def grant(account: AccountRef, body: GrantCreate, parts: Parts) -> LotRead:
     """Give credits to an account, once per external id."""
     owner = await parts.accounts.get(account)
-    return LotRead.of(await give(parts, owner.id, body))
+    return LotRead.of(await give(parts.database, parts.clock, owner.id, body))
 
 
 @router.post(

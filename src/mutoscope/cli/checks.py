@@ -1,0 +1,191 @@
+"""The checks of ``mutoscope doctor``: each holds one setting against the real thing and says what to do."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+import httpx
+from sqlalchemy import text
+
+from mutoscope.bootstrap import open_links, open_provider, open_store
+from mutoscope.core.errors import ConfigurationError, MutoscopeError
+from mutoscope.core.settings import Settings
+from mutoscope.db import Database, migrate
+from mutoscope.providers.replicate import Replicate
+from mutoscope.replicate_protocol.schemas import input_schema
+from mutoscope.replicate_protocol.webhooks import sign
+
+POSTGRES_AT_LEAST = 13
+TIMEOUT_S = 10
+
+State = Literal["ok", "advice", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one check went; ``todo`` says what to do about it."""
+
+    check: str
+    state: State
+    detail: str
+    todo: str = ""
+
+
+Check = Callable[[Settings], Awaitable[Sequence[Result]]]
+
+
+async def database(settings: Settings) -> Sequence[Result]:
+    """Can it be reached, is its schema the newest, does it keep what it is told?"""
+    database = Database(settings.database, pool_size=2)
+    kind = "SQLite" if database.is_sqlite else "PostgreSQL"
+    try:
+        async with database.read() as session:
+            await session.execute(text("SELECT 1"))
+        return [Result("database", "ok", f"{kind} answers"), await _schema(database), await _durability(database)]
+    except MutoscopeError as error:
+        return [Result("database", "failed", error.detail, "Check DATABASE_URL, and that the server runs.")]
+    finally:
+        await database.aclose()
+
+
+async def _schema(database: Database) -> Result:
+    found, newest = await migrate.current(database), migrate.head()
+    if found == newest:
+        return Result("database schema", "ok", f"is at {newest}")
+    return Result("database schema", "failed", f"is {found or 'empty'}, not {newest}", "Run `mutoscope migrate`.")
+
+
+async def _durability(database: Database) -> Result:
+    async with database.read() as session:
+        if not database.is_sqlite:
+            number = int((await session.execute(text("SHOW server_version_num"))).scalar_one())
+            good = number >= POSTGRES_AT_LEAST * 10_000
+            todo = "" if good else f"Use PostgreSQL {POSTGRES_AT_LEAST} or newer."
+            return Result("database version", "ok" if good else "failed", f"PostgreSQL {number // 10_000}", todo)
+        wanted = {"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"}
+        found = {name: str((await session.execute(text(f"PRAGMA {name}"))).scalar_one()) for name in wanted}
+    if found == wanted:
+        return Result("database durability", "ok", "write-ahead log, flushed on every commit")
+    return Result("database durability", "failed", str(found), "Put the file on a local disk that supports WAL.")
+
+
+async def provider(settings: Settings) -> Sequence[Result]:
+    """Is the token good?"""
+    try:
+        async with _provider(settings) as replicate:
+            account = await replicate.account()
+    except ConfigurationError as error:
+        return [Result("provider", "failed", "REPLICATE_API_TOKEN is not set", error.detail)]
+    except MutoscopeError as error:
+        return [Result("provider", "failed", error.detail, "Check REPLICATE_API_TOKEN and REPLICATE_BASE_URL.")]
+    name = account.get("username") or "an account"
+    return [Result("provider", "ok", f"{settings.replicate_base_url} knows the token as {name}")]
+
+
+async def storage(settings: Settings) -> Sequence[Result]:
+    """Can a file be written once, read and deleted?"""
+    place = f"bucket {settings.aws_s3_bucket_name}" if settings.aws_s3_bucket_name else str(settings.data_dir / "files")
+    store = open_store(settings, open_links(settings, "http://127.0.0.1"))
+    try:
+        await store.check()
+    except MutoscopeError as error:
+        todo = (
+            "Check AWS_* and the bucket's rights: put, get, delete."
+            if settings.aws_s3_bucket_name
+            else "Check MUTOSCOPE_DATA_DIR."
+        )
+        return [Result("storage", "failed", error.detail, todo)]
+    finally:
+        await store.aclose()
+    return [Result("storage", "ok", f"{place}: written, read and deleted")]
+
+
+async def webhooks(settings: Settings) -> Sequence[Result]:
+    """Can the provider call us, and can we tell that it is the provider?"""
+    if settings.public_url is None:
+        todo = "Set MUTOSCOPE_PUBLIC_URL to the https address of this service, to hear of results at once."
+        return [Result("webhooks", "advice", "MUTOSCOPE_PUBLIC_URL is not set: the provider is polled", todo)]
+    return [await _public_url(settings.public_url), await _webhook_secret(settings)]
+
+
+async def _public_url(url: str) -> Result:
+    local = urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}
+    try:
+        async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=not local) as http:
+            answer = await http.get(f"{url.rstrip('/')}/healthz")
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        detail = f"{url} does not answer: {type(error).__name__}"
+        return Result(
+            "public URL", "advice", detail, "Start `mutoscope serve`, and check that the address leads to it."
+        )
+    if answer.status_code == 200 and answer.headers.get("content-type", "").startswith("application/json"):
+        return Result("public URL", "ok", f"{url} leads to a service that is alive")
+    detail = f"{url}/healthz answered {answer.status_code}"
+    return Result("public URL", "failed", detail, "MUTOSCOPE_PUBLIC_URL must lead to this service, without redirects.")
+
+
+async def _webhook_secret(settings: Settings) -> Result:
+    if settings.replicate_webhook_secret is None:
+        try:
+            async with _provider(settings) as replicate:
+                await replicate.learn_webhook_secret()
+        except MutoscopeError as error:
+            return Result("webhook secret", "failed", error.detail, "Set REPLICATE_WEBHOOK_SECRET.")
+        todo = "Set REPLICATE_WEBHOOK_SECRET; production refuses to start without it."
+        return Result("webhook secret", "advice", "not set; learnt from the provider at each start", todo)
+    try:
+        sign(settings.replicate_webhook_secret.get_secret_value(), "doctor", 0, b"")
+    except ConfigurationError as error:
+        return Result("webhook secret", "failed", error.detail, "Copy it again from the provider's settings.")
+    return Result("webhook secret", "ok", "set, and of the right form")
+
+
+async def secret(settings: Settings) -> Sequence[Result]:
+    """Can links be signed so that they outlive this machine?"""
+    try:
+        open_links(settings, "http://127.0.0.1")
+    except ConfigurationError as error:
+        return [Result("secret", "failed", error.detail, "Set MUTOSCOPE_SECRET; `openssl rand -hex 32` makes one.")]
+    if settings.secret is None:
+        kept = settings.data_dir / "secret"
+        todo = "Set MUTOSCOPE_SECRET where several machines serve; production refuses to start without it."
+        return [Result("secret", "advice", f"made here and kept in {kept}", todo)]
+    return [Result("secret", "ok", "set")]
+
+
+async def models(settings: Settings) -> Sequence[Result]:
+    """Does the provider know every model, and does its schema fit its price?"""
+    if not settings.models:
+        return [Result("models", "advice", "none are configured", "Add [models.ALIAS] to mutoscope.toml.")]
+    try:
+        async with _provider(settings) as replicate:
+            return [await _model(settings, replicate, alias) for alias in settings.models]
+    except ConfigurationError as error:
+        return [Result("models", "failed", "cannot be looked up without a token", error.detail)]
+
+
+async def _model(settings: Settings, replicate: Replicate, alias: str) -> Result:
+    model, name = settings.models[alias], f"model {alias}"
+    try:
+        inputs = (input_schema(await replicate.openapi_schema(model.reference)) or {}).get("properties", {})
+    except MutoscopeError as error:
+        return Result(name, "failed", error.detail, f"Check [models.{alias}] reference.")
+    counted = model.price.outputs_input
+    if model.price.per_output and model.price.max_outputs > 1 and counted not in inputs:
+        detail = f"is priced per output, but {model.reference} has no input {counted!r}"
+        return Result(name, "advice", detail, f"Set price.outputs_input of [models.{alias}], or max_outputs = 1.")
+    return Result(name, "ok", f"{model.reference}: {len(inputs)} inputs")
+
+
+@asynccontextmanager
+async def _provider(settings: Settings) -> AsyncGenerator[Replicate]:
+    replicate = open_provider(settings)
+    try:
+        yield replicate
+    finally:
+        await replicate.aclose()
+
+
+ALL: Sequence[Check] = (database, provider, storage, webhooks, secret, models)

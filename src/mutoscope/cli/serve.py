@@ -1,0 +1,66 @@
+"""``mutoscope serve``: the API and, unless it is told not to, the engine."""
+
+import asyncio
+import socket
+from typing import Annotated
+
+import typer
+
+from mutoscope.api.app import build_app
+from mutoscope.api.serving import listen, serving, url_of
+from mutoscope.bootstrap import Runtime, open_runtime
+from mutoscope.cli.output import note, say
+from mutoscope.cli.setup import prepare, settings_of
+from mutoscope.cli.stopping import stop_signals
+from mutoscope.core.errors import ConfigurationError
+from mutoscope.core.settings import Settings
+
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one.")]
+
+
+def serve(
+    ctx: typer.Context,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    migrate: Annotated[bool, typer.Option("--migrate", help="Bring a PostgreSQL database up to date first.")] = False,
+    engine: Annotated[bool, typer.Option(help="Move generations too; without it workers must.")] = True,
+) -> None:
+    """Serve the API, until Ctrl-C or SIGTERM. What is under way is finished or left to the next start."""
+    settings = settings_of(ctx)
+    listener = listen(host, port)
+    try:
+        asyncio.run(_serve(settings, listener, upgrade=migrate, run_engine=engine))
+    finally:
+        listener.close()
+
+
+async def _serve(settings: Settings, listener: socket.socket, *, upgrade: bool, run_engine: bool) -> None:
+    await prepare(settings, upgrade=upgrade)
+    url = url_of(listener)
+    async with open_runtime(settings, base_url=url) as runtime:
+        await _first_key(runtime)
+        app = build_app(runtime, run_engine=run_engine)
+        with stop_signals() as asked:
+            async with serving(app, listener) as server:
+                say(f"Mutoscope serves {url}")
+                await _until(asked, server)
+                note("Stopping; what is under way is finished first.")
+
+
+async def _until(asked: asyncio.Event, server: asyncio.Task[None]) -> None:
+    waiting = asyncio.create_task(asked.wait())
+    try:
+        await asyncio.wait({waiting, server}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+    if server.done():
+        raise ConfigurationError("The server ended by itself; see the log above.")
+
+
+async def _first_key(runtime: Runtime) -> None:
+    """Without a key nobody could begin. In production it is not for a log to know."""
+    if runtime.settings.environment == "production":
+        return
+    if key := await runtime.accounts.ensure_operator_key():
+        say(f"Operator key, shown this once: {key}")

@@ -1,0 +1,51 @@
+"""What most commands begin with: the settings, the log, and the database."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+import typer
+
+from mutoscope.accounts.service import Accounts
+from mutoscope.bootstrap import check_schema
+from mutoscope.core.clock import SystemClock
+from mutoscope.core.logging import configure_logging
+from mutoscope.core.settings import Settings, load_settings
+from mutoscope.db import Database, migrate
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def settings_of(ctx: typer.Context, **overrides: Any) -> Settings:
+    """The settings of ``--config`` and the environment, and the log as they say.
+
+    Raises:
+        ConfigurationError: With everything that is wrong with them.
+    """
+    settings = load_settings(ctx.obj, **overrides)
+    configure_logging(settings.log_level, as_json=settings.log_json)
+    return settings
+
+
+async def prepare(settings: Settings, *, upgrade: bool = False) -> None:
+    """Bring a SQLite database to the newest schema; PostgreSQL only with ``upgrade``, since others may be using it."""
+    database = Database(settings.database)
+    await database.aclose()
+    if upgrade or database.is_sqlite:
+        await migrate.upgrade(settings.database)
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncGenerator[tuple[Database, Accounts]]:
+    """The database alone, for commands that need no provider.
+
+    Raises:
+        ConfigurationError: Its schema is not the one of this version.
+    """
+    await prepare(settings)
+    database = Database(settings.database, pool_size=2)
+    try:
+        await check_schema(database)
+        yield database, Accounts(database, SystemClock())
+    finally:
+        await database.aclose()
