@@ -1,6 +1,7 @@
 """What the demo shows at its end: the account's ledger, adding up, and where the pictures are."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from mutoscope.bootstrap import Runtime
 from mutoscope.cli.demo.story import ACCOUNT, Outcome
@@ -17,7 +18,7 @@ def print_ledger(outcome: Outcome) -> None:
     rows = _rows(outcome.transfers, names)
     if len(rows) > MAX_ROWS:
         say(f"({len(rows) - MAX_ROWS} earlier movements are not shown)")
-    columns = ("no.", "what", "moved", "credits", "available", "held", "spent", "for")
+    columns = ("what", "moved", "credits", "available", "held", "spent", "for")
     print_table(columns, rows[-MAX_ROWS:], title=f"The ledger of account {ACCOUNT!r}")
     now = outcome.balance
     given = sum(one.amount for one in outcome.transfers if one.kind == "grant")
@@ -35,7 +36,7 @@ def _rows(transfers: Sequence[Transfer], names: Mapping[str, str]) -> list[tuple
         sums[one.credit] += one.amount
         after = (sums["available"], sums["held"], sums["spent"])
         what_for = names.get(one.generation_id, "earlier") if one.generation_id else None
-        rows.append((one.id, one.kind, f"{one.debit} → {one.credit}", one.amount, *after, what_for))
+        rows.append((one.kind, f"{one.debit} → {one.credit}", one.amount, *after, what_for))
     return rows
 
 
@@ -45,10 +46,15 @@ async def print_pictures(runtime: Runtime, generations: Sequence[Generation]) ->
     say("The pictures, stored:")
     for generation in generations:
         for row, file in zip(stored[generation.id], generation.files, strict=True):
-            place = str(runtime.store.path(row.key)) if isinstance(runtime.store, LocalStore) else row.key
+            place = _shown(runtime.store.path(row.key)) if isinstance(runtime.store, LocalStore) else row.key
             say(f"  {generation.model}: {place} ({file.media_type}, {file.size_bytes:,} bytes)")
             say(f"    {file.url}")
     say("")
+
+
+def _shown(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def print_next_steps(url: str, key: str) -> None:
