@@ -134,7 +134,7 @@ async def _pull_the_plug(directory: Path, database_url: str, cut_database: objec
     port = runner.url.rsplit(":", 1)[1]
     with runner_process(directory / "runner", "--port", port), service.running():
         async with AsyncClient(service.url, key) as client:
-            await _until_ended(client, ids, MANY, 120)
+            await _until_ended(client, ids, MANY, 200)
             assert await _count(client, ids, "completed") == MANY
             (balance,) = await client.credits()
             assert (balance.available, balance.held, balance.spent) == (0, 0, MANY * PRICE)
