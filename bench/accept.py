@@ -67,10 +67,9 @@ def main() -> None:
         count = 1 if arguments.hot else arguments.accounts
         say(f"making {count} accounts ...")
         keys = people(here.database_url, count)
-        dsn = here.floor_url.replace("+asyncpg", "")
         with (
             process("bench.service", here.settings(), "--no-engine") as service,
-            process("bench.floors.accept", dsn, str(count)) as floor,
+            process("bench.floors.accept", here.floor_url, str(count)) as floor,
         ):
             asked = [request("POST", "/v1/generations", BODY, Authorization=f"Bearer {key}") for key in keys]
             by_hand = [request("POST", "/v1/generations", BODY, Account=f"user-{n}") for n in range(count)]

@@ -34,7 +34,7 @@ class Connection:
     async def ask(self, request: bytes) -> Answer:
         """Send one request and read its answer. Raises ``OSError``, or ``TimeoutError`` after ``ANSWER_S``."""
         async with asyncio.timeout(ANSWER_S):
-            reader, writer = self._streams or await self._open()
+            reader, writer = await self._open()
             writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
             body = await reader.readexactly(_length(head))
@@ -47,7 +47,10 @@ class Connection:
             self._streams = None
 
     async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        self._streams = await asyncio.open_connection("127.0.0.1", self._port, limit=MAX_HEAD_BYTES)
+        """The kept connection, unless the server has let go of it meanwhile: servers do after some idle seconds."""
+        if self._streams is None or self._streams[0].at_eof():
+            self.close()
+            self._streams = await asyncio.open_connection("127.0.0.1", self._port, limit=MAX_HEAD_BYTES)
         return self._streams
 
 

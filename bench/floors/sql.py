@@ -1,11 +1,5 @@
-"""The tables of the floors and the statements on them, in the raw drivers' own words. Integers are credits."""
+"""The tables of the floors and the statements on them, which both databases read alike. Integers are credits."""
 
-import json
-from typing import Any, cast
-
-import asyncpg
-
-POOL = 20
 CREDITS_EACH = 10**9
 PRICE = 3
 
@@ -30,6 +24,7 @@ CREATE TABLE IF NOT EXISTS files (
 CREATE TABLE IF NOT EXISTS messages (id text PRIMARY KEY);
 """
 
+ACCOUNT = "INSERT INTO balances (account_id, available, held, spent) VALUES ($1, $2, $3, $4)"
 GUARDED = "UPDATE balances SET available = available - $2, held = held + $2 WHERE account_id = $1 AND available >= $2"
 HOLD = "INSERT INTO holds (id, account_id, amount, state) VALUES ($1, $2, $3, 'pending')"
 GENERATION = (
@@ -43,18 +38,3 @@ SETTLE_HOLD = "UPDATE holds SET state = 'posted' WHERE id = $1 AND state = 'pend
 SETTLE_BALANCE = "UPDATE balances SET held = held - $2, spent = spent + $2 WHERE account_id = $1"
 FILE = "INSERT INTO files (generation_id, path, size_bytes, sha256) VALUES ($1, $2, $3, $4)"
 COMPLETE = "UPDATE generations SET status = 'completed', output = $2, completed_at = $3 WHERE id = $1"
-
-
-async def open_pool(dsn: str, accounts: int) -> Any:
-    """A pool on fresh tables, with so many accounts that have credits. asyncpg ships no types."""
-    driver = cast("Any", asyncpg)
-    pool = await driver.create_pool(dsn, min_size=POOL, max_size=POOL)
-    await pool.execute(TABLES)
-    rows = [(f"user-{number}", CREDITS_EACH, 0, 0) for number in range(accounts)]
-    await pool.executemany("INSERT INTO balances (account_id, available, held, spent) VALUES ($1, $2, $3, $4)", rows)
-    return pool
-
-
-def compact(value: Any) -> str:
-    """JSON without spaces."""
-    return json.dumps(value, separators=(",", ":"))
