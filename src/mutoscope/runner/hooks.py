@@ -13,11 +13,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
 from mutoscope.core.ids import new_id
 from mutoscope.replicate_protocol.predictions import WebhookEvent
 from mutoscope.replicate_protocol.webhooks import new_webhook_secret, sign
+from mutoscope.runner.posting import Poster, PostFailed
 from mutoscope.runner.records import Live, Record
 
 UPDATE_INTERVAL_S = 0.5
@@ -58,7 +57,7 @@ class Hooks:
         self._retry_s = retry_s
         self._render = render
         self._settled = settled
-        self._client = httpx.AsyncClient(follow_redirects=False, timeout=timeout_s, trust_env=False)
+        self._poster = Poster(timeout_s)
         self._slots = asyncio.Semaphore(_CONCURRENCY)
         self._tasks: set[asyncio.Task[None]] = set()
         self.counts: Counter[str] = Counter()
@@ -68,7 +67,7 @@ class Hooks:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._client.aclose()
+        await self._poster.aclose()
 
     @property
     def pending(self) -> int:
@@ -155,10 +154,8 @@ class Hooks:
         }
         self.counts["sent"] += 1
         try:
-            async with (
-                self._slots,
-                self._client.stream("POST", message.url, content=message.body, headers=headers) as answer,
-            ):
-                return answer.is_success
-        except (httpx.HTTPError, httpx.InvalidURL):
+            async with self._slots:
+                return 200 <= await self._poster.post(message.url, headers, message.body) < 300
+        except PostFailed as failure:
+            _log.debug("a webhook failed", extra={"url": message.url, "why": str(failure)})
             return False

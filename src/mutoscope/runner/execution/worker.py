@@ -17,7 +17,7 @@ from typing import Any, TextIO, cast
 from mutoscope.runner.models.base import Canceled, Job, ModelFailed
 from mutoscope.runner.models.context import Context, Predict
 
-_NICE = 5
+_NICE = 2
 
 
 class Worker:
