@@ -53,15 +53,24 @@ class Process:
         """Make the peak start again from now."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
-    def check(self) -> None:
-        """Raises ``RuntimeError`` when it has ended."""
-        if self._popen.poll() is not None:
-            raise RuntimeError(f"process {self.pid} ended with {self._popen.returncode}")
+    def stays_up(self, seconds: float) -> None:
+        """Return after so many seconds. Raises ``RuntimeError`` when it ends before."""
+        try:
+            status = self._popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return
+        raise RuntimeError(f"process {self.pid} ended with {status}")
 
 
 def cpu_s(*pids: int) -> float:
     """Processor time of living threads of these processes, in seconds."""
     return sum(_thread_cpu_ns(pid) for pid in pids) / 1e9
+
+
+def ended_children_cpu_s(pid: int) -> float:
+    """Processor time of a process's children that have ended, in seconds; the kernel counts it in hundredths."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[13:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def children(pid: int) -> list[int]:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from tests.servers.postgres import postgres_server
 
-from bench.processes import Process, children, cpu_s, process
+from bench.processes import Process, children, cpu_s, ended_children_cpu_s, process
 from mutoscope.accounts.service import Accounts
 from mutoscope.core.clock import SystemClock
 from mutoscope.db import Database, migrate
@@ -64,10 +64,10 @@ class World:
         return path
 
     def database_cpu_s(self) -> float:
-        """Processor time of PostgreSQL's living processes, in seconds; SQLite's is the service's own."""
+        """Processor time of all PostgreSQL's processes, in seconds; SQLite's is the service's own."""
         if self.server_pid is None:
             return 0.0
-        return cpu_s(self.server_pid, *children(self.server_pid))
+        return cpu_s(self.server_pid, *children(self.server_pid)) + ended_children_cpu_s(self.server_pid)
 
 
 @contextmanager
