@@ -1,6 +1,7 @@
 """What only a bucket can do wrong: credentials, a server that is down, parts left behind, types and links."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from obstore.store import S3Store
 
 from mutoscope.core.errors import ConfigurationError, InvalidRequest
 from mutoscope.storage.base import ObjectExists, StorageError
+from mutoscope.storage.claims import claimed
 from mutoscope.storage.links import LinkSigner
 from mutoscope.storage.memory import MemoryStore
 from mutoscope.storage.objects import MAX_LINK_S, ObstoreStore
@@ -78,7 +80,10 @@ async def test_a_large_upload_leaves_only_its_object_with_its_type(
     await store.put("b.webm", stream(*[bytes(MIB)] * 9), media_type="video/webm")
     await store.put("c.svg", stream(*[b" " * MIB] * 9), media_type="image/svg+xml")
     types = {key: (await store.head(key)).media_type for key in ("a.mp4", "b.webm", "c.svg")}
-    assert types == {"a.mp4": "video/mp4", "b.webm": "video/webm", "c.svg": "binary/octet-stream"}
+    assert types == {"a.mp4": "video/mp4", "b.webm": "video/webm", "c.svg": "image/svg+xml"}
+    async with httpx.AsyncClient(trust_env=False) as browser:
+        answer = await browser.get(await store.link("c.svg", expires_s=60, media_type="image/svg+xml"))
+        assert answer.headers["content-disposition"] == "attachment"
     assert keys(s3_settings) == ["a.mp4", "b.webm", "c.svg"]
     assert unfinished(seaweedfs, s3_settings.bucket) == []
 
@@ -92,6 +97,53 @@ async def test_a_taken_key_is_noticed_before_a_large_upload(s3_settings: S3Setti
         )
     assert not reached.is_set()
     assert keys(s3_settings) == ["a"]
+
+
+async def test_only_one_at_a_time_holds_a_claim(s3_settings: S3Settings) -> None:
+    bucket, holders, most = raw(s3_settings), 0, 0
+
+    async def hold() -> None:
+        nonlocal holders, most
+        async with claimed(bucket, ".staging", "a"):
+            holders += 1
+            most = max(most, holders)
+            await bounded_head(bucket)
+            holders -= 1
+
+    await asyncio.gather(*(hold() for _ in range(5)))
+    assert (holders, most) == (0, 1)
+    assert keys(s3_settings) == []
+
+
+async def bounded_head(bucket: S3Store) -> None:
+    with pytest.raises(FileNotFoundError):
+        await obstore.head_async(bucket, "a")
+
+
+async def test_a_claim_of_a_process_that_died_is_taken_over_after_its_life_and_not_before(
+    s3_settings: S3Settings,
+) -> None:
+    bucket, loop = raw(s3_settings), asyncio.get_running_loop()
+    died, began = claimed(bucket, ".staging", "a"), loop.time()
+    await died.__aenter__()
+    async with claimed(bucket, ".staging", "b"), claimed(bucket, ".staging", "a", life_s=0.6):
+        assert loop.time() - began > 0.6
+    await died.__aexit__(None, None, None)
+
+
+async def test_a_claim_that_others_keep_for_ever_is_a_storage_error_in_the_end(s3_settings: S3Settings) -> None:
+    bucket = raw(s3_settings)
+
+    async def renew(path: str) -> None:
+        for number in itertools.count():
+            await obstore.put_async(bucket, path, str(number).encode())
+            await asyncio.sleep(0.05)
+
+    async with claimed(bucket, ".staging", "a"):
+        renewing = asyncio.ensure_future(renew(keys(s3_settings)[0]))
+        with pytest.raises(StorageError, match="Others"):
+            await claimed(bucket, ".staging", "a", life_s=1).__aenter__()
+        renewing.cancel()
 
 
 async def test_wrong_credentials_are_a_storage_error_without_the_secret(s3_settings: S3Settings) -> None:

@@ -110,8 +110,11 @@ class LocalStore:
         return found
 
     def _open(self, key: str) -> BufferedReader:
-        self._stat(key)
-        return os.fdopen(os.open(self.path(key), os.O_RDONLY | os.O_NOFOLLOW), "rb")
+        descriptor = os.open(self.path(key), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return os.fdopen(descriptor, "rb")
+        os.close(descriptor)
+        raise FileNotFoundError(errno.ENOENT, "not a file")
 
     def _remove(self, key: str) -> None:
         path = self.path(key)
@@ -188,4 +191,6 @@ def _translated(key: str, *, absent: type[MutoscopeError] = StorageError) -> Gen
     except FileNotFoundError as missing:
         raise absent(f"There is no file under {key}.") from missing
     except OSError as failed:
+        if failed.errno == errno.ELOOP:  # what O_NOFOLLOW says of a symbolic link
+            raise absent(f"There is no file under {key}.") from failed
         raise StorageError(f"The disk refused {key}: {failed.strerror}.") from failed

@@ -1,7 +1,8 @@
 """Files in an S3 bucket, or in whatever speaks S3, through obstore.
 
 Keys are written once. A small file goes there in one conditional PUT. A conditional PUT holds its whole file in memory,
-so a large one is uploaded in parts under a hidden name first, and put under its key by a conditional copy.
+so a large one is uploaded in parts under a hidden name first, and then copied within the bucket to its key, by whoever
+has claimed that key.
 """
 
 import asyncio
@@ -12,12 +13,12 @@ from urllib.parse import quote
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import S3Store
 
 from mutoscope.core.errors import InvalidRequest
 from mutoscope.core.ids import new_id
-from mutoscope.storage.base import ObjectExists, ObjectMissing, StorageError, StoredObject
+from mutoscope.storage.base import ObjectExists, ObjectMissing, StoredObject
 from mutoscope.storage.chunks import coalesced
+from mutoscope.storage.claims import CLAIM_LIFE_S, claimed
 from mutoscope.storage.keys import checked
 from mutoscope.storage.probe import prove
 from mutoscope.storage.s3 import S3Settings, s3_client, translated
@@ -28,12 +29,11 @@ MAX_LINK_S = 7 * 24 * 3600
 """What AWS signature version 4 allows for a presigned URL."""
 _BLOCK_BYTES = 1024 * 1024
 _STAGING = ".staging"
-_INERT = "binary/octet-stream"  # S3's own word; some servers replace the usual one by a guess from the key
 _STAGING_LIFE = timedelta(days=1)
 
 
 class ObstoreStore:
-    """An ``ObjectStore`` in an S3 bucket.
+    """An ``ObjectStore`` in an S3 bucket, for files of up to 5 GiB (the limit of one copy in S3).
 
     A process killed in the middle of a large upload leaves parts in the bucket that only a lifecycle rule removes
     (``AbortIncompleteMultipartUpload``), or a file under ``.staging/``, which ``check`` removes after a day.
@@ -49,7 +49,6 @@ class ObstoreStore:
     def __init__(self, settings: S3Settings, *, max_transfers: int = 4) -> None:
         self._settings = settings
         self._store = s3_client(settings)
-        self._copiers: dict[str, S3Store] = {}
         self._transfers = asyncio.Semaphore(max_transfers)
 
     async def put(self, key: str, chunks: AsyncIterator[bytes], *, media_type: str) -> None:
@@ -107,7 +106,6 @@ class ObstoreStore:
     async def check(self) -> None:
         """See ``ObjectStore.check``. Also removes what a killed process left in ``.staging/`` more than a day ago."""
         await prove(self)
-        await self._prove_conditional_copy()
         with translated(_STAGING):
             staged = await obstore.list_with_delimiter_async(self._store, prefix=_STAGING)  # pyright: ignore[reportUnknownMemberType]
             oldest = datetime.now(UTC) - _STAGING_LIFE
@@ -119,50 +117,30 @@ class ObstoreStore:
         """Nothing to do: obstore closes its connections when they have been idle."""
 
     async def _put_large(self, key: str, blocks: AsyncIterator[bytes | bytearray], media_type: str) -> None:
-        with suppress(ObjectMissing):
-            await self.head(key)
-            raise ObjectExists(f"There is an object under {key} already.")
+        await self._must_be_free(key)
         staged = f"{_STAGING}/{new_id('upload')}"
-        await upload(self._store, staged, blocks, media_type=media_type)
-        await run_to_the_end(self._publish(staged, key, media_type))
+        await upload(self._store, staged, blocks, attributes=_attributes(media_type))
+        await run_to_the_end(self._publish(staged, key))
 
-    async def _publish(self, staged: str, key: str, media_type: str) -> None:
+    async def _publish(self, staged: str, key: str) -> None:
         try:
             with translated(key):
-                await obstore.copy_async(self._copier(media_type), staged, key, overwrite=False)
+                async with claimed(self._store, _STAGING, key):
+                    await self._must_be_free(key)
+                    async with asyncio.timeout(CLAIM_LIFE_S / 2):
+                        await obstore.copy_async(self._store, staged, key)
         finally:
             with suppress(BaseError, OSError):
                 await self._remove(staged)
 
-    async def _prove_conditional_copy(self) -> None:
-        staged, copy = (f"{_STAGING}/{new_id('probe')}" for _ in range(2))
-        copier = self._copier(_INERT)
-        try:
-            with translated(staged):
-                await obstore.put_async(self._store, staged, b"probe")
-                await obstore.copy_async(copier, staged, copy, overwrite=False)
-            with suppress(ObjectExists):
-                with translated(copy):
-                    await obstore.copy_async(copier, staged, copy, overwrite=False)
-                raise StorageError("The store overwrites on a conditional copy: use one that honours If-None-Match.")
-        finally:
-            for path in (staged, copy):
-                with suppress(BaseError, OSError):
-                    await self._remove(path)
+    async def _must_be_free(self, key: str) -> None:
+        with suppress(ObjectMissing):
+            await self.head(key)
+            raise ObjectExists(f"There is an object under {key} already.")
 
     async def _remove(self, path: str) -> None:
         with suppress(FileNotFoundError):
             await obstore.delete_async(self._store, path)
-
-    def _copier(self, media_type: str) -> S3Store:
-        """A client whose conditional copies have this type: such a copy does not keep the attributes of its source.
-
-        It cannot set a disposition either, so what a browser might run as a program becomes octets.
-        """
-        stored_as = _INERT if media_type in ACTIVE_MEDIA_TYPES else media_type
-        if stored_as not in self._copiers:
-            self._copiers[stored_as] = s3_client(self._settings, default_content_type=stored_as)
-        return self._copiers[stored_as]
 
 
 def _attributes(media_type: str) -> dict[str, str]:

@@ -31,8 +31,6 @@ class S3Settings:
         access_key_id, secret_access_key, session_token: Without them the machine's own role is asked, as AWS tools do.
         path_style: The bucket in the path instead of the host name; what most servers that are not AWS want.
         public_base_url: Set if the bucket is served to everybody there: links are then plain and do not expire.
-        copy_if_not_exists: How the server makes a conditional copy, in obstore's words. R2 wants
-            ``header:cf-copy-destination-if-none-match:*``.
     """
 
     bucket: str
@@ -43,12 +41,11 @@ class S3Settings:
     session_token: str | None = field(default=None, repr=False)
     path_style: bool = True
     public_base_url: str | None = None
-    copy_if_not_exists: str = "multipart"
 
 
-def s3_client(settings: S3Settings, *, default_content_type: str | None = None) -> S3Store:
+def s3_client(settings: S3Settings) -> S3Store:
     """A client of the bucket. Raises ``ConfigurationError``."""
-    config: S3Config = {"region": settings.region, "copy_if_not_exists": settings.copy_if_not_exists}
+    config: S3Config = {"region": settings.region}
     config["virtual_hosted_style_request"] = not settings.path_style
     if settings.endpoint is not None:
         config["endpoint"] = _endpoint(settings)
@@ -58,8 +55,6 @@ def s3_client(settings: S3Settings, *, default_content_type: str | None = None) 
         config["session_token"] = settings.session_token
     options: ClientConfig = {"connect_timeout": "10s", "read_timeout": "60s", "timeout": "1h"}
     options["allow_http"] = settings.endpoint is not None and settings.endpoint.startswith("http://")
-    if default_content_type is not None:
-        options["default_content_type"] = default_content_type
     try:
         return S3Store(settings.bucket, config=config, client_options=options, retry_config=_RETRY)
     except BaseError as wrong:
@@ -91,4 +86,4 @@ def translated(key: str, *, absent: type[MutoscopeError] = StorageError) -> Gene
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:300]
+    return str(error).partition("\n")[0][:300] or type(error).__name__

@@ -64,7 +64,9 @@ class _Pipe:
             self._blocks.get_nowait()
 
 
-async def upload(store: S3Store, path: str, blocks: AsyncIterator[bytes | bytearray], *, media_type: str) -> None:
+async def upload(
+    store: S3Store, path: str, blocks: AsyncIterator[bytes | bytearray], *, attributes: dict[str, str]
+) -> None:
     """Write ``path`` as a multipart upload, with memory for about four parts.
 
     What ``blocks`` raises passes through; after that, after a failure and after a cancellation nothing is visible.
@@ -75,7 +77,7 @@ async def upload(store: S3Store, path: str, blocks: AsyncIterator[bytes | bytear
     pipe = _Pipe()
     running = asyncio.ensure_future(
         obstore.put_async(
-            store, path, pipe, attributes={"Content-Type": media_type},
+            store, path, pipe, attributes=attributes,
             use_multipart=True, chunk_size=PART_BYTES, max_concurrency=_PARALLEL_PARTS,
         )
     )  # fmt: skip
