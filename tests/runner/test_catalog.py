@@ -57,6 +57,22 @@ async def test_a_model_that_does_not_exist_stops_the_start(tmp_path: Path) -> No
             pytest.fail("it must not start")
 
 
+async def test_a_state_directory_has_one_runner(tmp_path: Path) -> None:
+    async with running(tmp_path) as first:
+        done = await first.run()
+        with pytest.raises(ConfigurationError, match="another runner"):
+            async with running(tmp_path):
+                pytest.fail("it must not start")
+    async with running(tmp_path) as second:
+        assert (await second.get(done["id"]))["output"] == done["output"]
+
+
+async def test_a_port_that_is_taken_stops_the_start(tmp_path: Path, runner: Client) -> None:
+    with pytest.raises(ConfigurationError, match="cannot listen"):
+        async with running(tmp_path / "other", port=int(runner.url.rpartition(":")[2])):
+            pytest.fail("it must not start")
+
+
 async def test_the_account_the_hardware_and_the_secret(runner: Client) -> None:
     assert (await runner.http.get("/v1/account")).json()["type"] == "user"
     assert (await runner.http.get("/v1/hardware")).json() == [{"name": "CPU", "sku": "cpu"}]

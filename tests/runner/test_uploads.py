@@ -33,12 +33,6 @@ async def test_a_deleted_upload_is_gone(runner: Client, tmp_path: Path) -> None:
     assert not any((tmp_path / "state" / "uploads").iterdir())
 
 
-async def test_a_signature_that_is_wrong_opens_nothing(runner: Client) -> None:
-    url = (await upload(runner)).json()["urls"]["get"]
-    query = {"owner": "local", "expiry": "99999999999", "signature": "AAAA"}
-    assert (await runner.http.get(f"{url}/download", params=query)).status_code == 404
-
-
 async def test_an_upload_ends_with_the_retention(tmp_path: Path) -> None:
     async with running(tmp_path, retention_s=0.3) as runner:
         await upload(runner)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from mutoscope.runner.faults import FaultPlan
 
@@ -45,7 +45,7 @@ class RunnerConfig(BaseModel):
     token: str | None = None
     webhook_secret: str | None = None
     models: tuple[str, ...] | None = None
-    workers: dict[str, int] = Field(default_factory=dict)
+    workers: dict[str, PositiveInt] = Field(default_factory=dict)
     create_limit: RateLimit | None = None
     retention_s: float = Field(default=3600, gt=0)
     public_url: str | None = None

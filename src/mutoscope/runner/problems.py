@@ -40,7 +40,7 @@ class Throttled(MutoscopeError):
 
 
 class Broken(MutoscopeError):
-    """A fault that was asked for: the server seems to have failed."""
+    """The server failed, or seems to, because a fault was asked for."""
 
     status, code, title = 500, "internal_error", "Internal server error"
 
@@ -65,6 +65,11 @@ async def on_error(_request: Request, error: Exception) -> Response:
     """Exception handler for errors of ours."""
     assert isinstance(error, MutoscopeError)  # noqa: S101 - it is registered for this class only
     return answer(error)
+
+
+async def on_crash(_request: Request, _error: Exception) -> Response:
+    """Exception handler for faults of the runner's own; the server logs them."""
+    return answer(Broken("The runner failed; its log says how."))
 
 
 async def on_http_error(_request: Request, error: Exception) -> Response:

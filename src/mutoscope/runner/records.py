@@ -95,7 +95,7 @@ def document(record: Record, base_url: str, output_url: str) -> dict[str, Any]:
         "source": "api",
         "status": record.status,
         "created_at": iso(record.created_at),
-        "urls": {"get": api, "cancel": f"{api}/cancel", "web": f"{base_url}/p/{record.id}"},
+        "urls": {"get": api, "cancel": f"{api}/cancel", "web": api},
         "metrics": _metrics(record),
     }
     for name in ("started_at", "completed_at", "deadline"):

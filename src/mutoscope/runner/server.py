@@ -14,7 +14,7 @@ from mutoscope.core.errors import ConfigurationError, MutoscopeError
 from mutoscope.runner.auth import BearerAuth
 from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.connection import DroppableProtocol
-from mutoscope.runner.problems import on_error, on_http_error
+from mutoscope.runner.problems import on_crash, on_error, on_http_error
 from mutoscope.runner.retention import sweep
 from mutoscope.runner.routes import catalog, control, outputs, predictions, uploads
 from mutoscope.runner.service import Runner
@@ -42,7 +42,7 @@ def build_app(config: RunnerConfig) -> Starlette:
     return Starlette(
         routes=[*predictions.ROUTES, *catalog.ROUTES, *uploads.ROUTES, *outputs.ROUTES, *control.ROUTES],
         middleware=[Middleware(BearerAuth, token=config.token)],
-        exception_handlers={MutoscopeError: on_error, HTTPException: on_http_error},
+        exception_handlers={MutoscopeError: on_error, HTTPException: on_http_error, Exception: on_crash},
         lifespan=lifespan,
     )
 

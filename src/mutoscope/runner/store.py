@@ -8,12 +8,14 @@ import sqlite3
 from datetime import datetime
 from pathlib import Path
 
+from mutoscope.core.errors import ConfigurationError
 from mutoscope.runner.records import Record
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS predictions (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   id TEXT NOT NULL UNIQUE,
+  status TEXT NOT NULL,
   created_at REAL NOT NULL,
   completed_at REAL,
   removed INTEGER NOT NULL DEFAULT 0,
@@ -31,13 +33,22 @@ CREATE TABLE IF NOT EXISTS uploads (
 
 
 class Store:
-    """The SQLite file of one runner."""
+    """The SQLite file of one runner, which nobody else can open meanwhile.
+
+    Raises:
+        ConfigurationError: Another runner has it open, or it cannot be used.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.executescript(_SCHEMA)
+        self._db = sqlite3.connect(path, timeout=1, isolation_level=None)
+        try:
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            self._db.close()
+            raise ConfigurationError(f"{path} cannot be used, perhaps by another runner: {error}.") from error
 
     def close(self) -> None:
         """Let go of the file."""
@@ -46,16 +57,16 @@ class Store:
     def insert(self, record: Record) -> None:
         """Keep a new prediction."""
         self._db.execute(
-            "INSERT INTO predictions (id, created_at, record) VALUES (?, ?, ?)",
-            (record.id, record.created_at.timestamp(), record.model_dump_json()),
+            "INSERT INTO predictions (id, status, created_at, record) VALUES (?, ?, ?, ?)",
+            (record.id, record.status, record.created_at.timestamp(), record.model_dump_json()),
         )
 
     def finish(self, record: Record, *, owes_webhook: bool) -> None:
         """Keep how a prediction ended, and that its terminal webhook is still to be sent."""
         ended = record.completed_at.timestamp() if record.completed_at else None
         self._db.execute(
-            "UPDATE predictions SET completed_at = ?, owes_webhook = ?, record = ? WHERE id = ?",
-            (ended, owes_webhook, record.model_dump_json(), record.id),
+            "UPDATE predictions SET status = ?, completed_at = ?, owes_webhook = ?, record = ? WHERE id = ?",
+            (record.status, ended, owes_webhook, record.model_dump_json(), record.id),
         )
 
     def settle_webhook(self, prediction_id: str) -> None:
@@ -104,8 +115,8 @@ class Store:
 
     def counts(self) -> dict[str, int]:
         """How many kept predictions are in each status; those that run count as ``starting``."""
-        sql = "SELECT json_extract(record, '$.status') AS status, count(*) FROM predictions GROUP BY status"
-        return {str(status): int(count) for status, count in self._db.execute(sql)}
+        rows = self._db.execute("SELECT status, count(*) FROM predictions GROUP BY status")
+        return {str(status): int(count) for status, count in rows}
 
     def put_upload(self, upload_id: str, expires_at: float, document: str) -> None:
         """Keep what is known of an uploaded file."""

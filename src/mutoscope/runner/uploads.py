@@ -1,10 +1,7 @@
 """``POST /v1/files``: keeps what clients upload, so that inputs can name it by URL."""
 
-import base64
 import hashlib
-import hmac
 import json
-import secrets
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -27,7 +24,6 @@ class Uploads:
         self._files = files
         self._store = store
         self._retention_s = retention_s
-        self._key = secrets.token_bytes(32)
 
     def write(self, fields: Mapping[str, memoryview], filename: str | None, media_type: str) -> dict[str, Any]:
         """Write one uploaded file from the fields of its form, and describe it; slow, so call it in a thread.
@@ -86,11 +82,6 @@ class Uploads:
         named = [text for text in completed_input.values() if isinstance(text, str) and text.startswith(prefix)]
         paths = {url: self._files.upload(url.removeprefix(prefix).split("/")[0].split("?")[0]) for url in named}
         return {url: str(path) for url, path in paths.items() if path.is_file()}
-
-    def signature(self, upload_id: str, owner: str, expiry: int) -> str:
-        """What a download link is signed with."""
-        text = f"{owner} {upload_id} {expiry}".encode()
-        return base64.b64encode(hmac.new(self._key, text, hashlib.sha256).digest()).decode()
 
 
 def _text(fields: Mapping[str, memoryview], name: str) -> str:

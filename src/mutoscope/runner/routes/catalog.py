@@ -28,7 +28,7 @@ def _version(model: Model) -> dict[str, Any]:
 
 def _model(model: Model, base_url: str) -> dict[str, Any]:
     return {
-        "url": f"{base_url}/{model.full_name}",
+        "url": f"{base_url}/v1/models/{model.full_name}",
         "owner": model.owner,
         "name": model.name,
         "description": model.description,

@@ -1,9 +1,7 @@
-"""``/v1/files``: uploads for inputs, and their signed downloads."""
+"""``/v1/files``: uploads for inputs."""
 
 import asyncio
-import hmac
 import mmap
-import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from mutoscope.core.errors import InvalidRequest, NotFound
+from mutoscope.core.errors import InvalidRequest
 from mutoscope.runner.multipart import boundary, parts
 from mutoscope.runner.problems import TooLarge
 from mutoscope.runner.routes.body import runner
@@ -91,15 +89,9 @@ async def delete(request: Request) -> Response:
 
 
 async def download(request: Request) -> Response:
-    """``GET /v1/files/{id}/download``: by a signed link, or with the token alone."""
-    service, upload_id, query = runner(request), request.path_params["upload_id"], request.query_params
+    """``GET /v1/files/{id}/download``."""
+    service, upload_id = runner(request), request.path_params["upload_id"]
     known = service.uploads.get(upload_id)
-    if signature := query.get("signature"):
-        expiry = query.get("expiry", "")
-        valid = expiry.isdigit() and len(expiry) < 12 and int(expiry) > time.time()
-        expected = service.uploads.signature(upload_id, query.get("owner", ""), int(expiry)) if valid else ""
-        if not expected or not hmac.compare_digest(signature.encode(), expected.encode()):
-            raise NotFound("File not found")
     return FileResponse(service.files.upload(upload_id), media_type=known["content_type"])
 
 
