@@ -58,7 +58,7 @@ class Service:
         made = (await self.operator.post(f"/v1/accounts/{account['id']}/keys", json={})).json()
         if credits:
             body = {"credit_type": CREDITS, "amount": credits, "source": "purchase", "external_id": "first"}
-            answer = await self.operator.post(f"/v1/accounts/{external_id}/grants", json=body)
+            answer = await self.operator.post(f"/v1/accounts/{account['id']}/grants", json=body)
             assert answer.status_code == 201, answer.text
         async with client(self.url, made["secret"]) as http:
             yield Person(http, account["id"], made["secret"])
