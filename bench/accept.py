@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from bench.load import Load, drive
 from bench.processes import Process, process
+from bench.service import service
 from bench.support import middle, percentiles, result, say
 from bench.wire import request
 from bench.world import World, people, world
@@ -34,10 +35,12 @@ class Side:
         """One round."""
         took = itertools.cycle(self.requests)
         own, database = self.process.cpu_s(), world.database_cpu_s()
-        load = asyncio.run(drive(self.process.port, lambda: next(took), connections=connections, seconds=seconds))
+        load = asyncio.run(
+            drive(self.process.port, lambda: next(took), expected=202, connections=connections, seconds=seconds)
+        )
         self.cpu_s, self.database_cpu_s = self.process.cpu_s() - own, world.database_cpu_s() - database
         say(f"{self.name}: {load.per_s:.0f} requests/s")
-        return load.only(202)
+        return load
 
     def measure(self, world: World, connections: int, seconds: float) -> None:
         """One round that counts."""
@@ -68,12 +71,12 @@ def main() -> None:
         say(f"making {count} accounts ...")
         keys = people(here.database_url, count)
         with (
-            process("bench.service", here.settings(), "--no-engine") as service,
+            service(here, engine=False) as mutoscope,
             process("bench.floors.accept", here.floor_url, str(count)) as floor,
         ):
             asked = [request("POST", "/v1/generations", BODY, Authorization=f"Bearer {key}") for key in keys]
             by_hand = [request("POST", "/v1/generations", BODY, Account=f"user-{n}") for n in range(count)]
-            ours, theirs = Side("mutoscope", service, asked, []), Side("floor", floor, by_hand, [])
+            ours, theirs = Side("mutoscope", mutoscope, asked, []), Side("floor", floor, by_hand, [])
             for side in (theirs, ours):
                 side.run(here, arguments.connections, WARM_UP_S)
             for _ in range(arguments.rounds):

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -15,7 +14,6 @@ class Load:
 
     elapsed_s: float = 0
     latencies_s: list[float] = field(default_factory=list[float])
-    statuses: Counter[int] = field(default_factory=Counter[int])
     client_cpu_s: float = 0
 
     @property
@@ -23,17 +21,12 @@ class Load:
         """Answers a second."""
         return len(self.latencies_s) / self.elapsed_s
 
-    def only(self, *expected: int) -> "Load":
-        """Itself. Raises ``RuntimeError`` when an answer had another status: then nothing was measured."""
-        if set(self.statuses) - set(expected):
-            raise RuntimeError(f"expected only {expected}, got {dict(self.statuses)}")
-        return self
-
 
 async def drive(
     port: int,
     next_request: Callable[[], bytes | None],
     *,
+    expected: int,
     connections: int,
     seconds: float | None = None,
     taken: Callable[[Answer], None] | None = None,
@@ -43,9 +36,13 @@ async def drive(
     Args:
         port: Of a server on this machine.
         next_request: The bytes of the next request.
+        expected: The status of every answer.
         connections: How many at once.
         seconds: How long, if not until there is nothing more to ask.
         taken: Called with each answer.
+
+    Raises:
+        ExceptionGroup: At the first answer with another status, since then nothing would be measured.
     """
     load = Load()
     began, cpu = time.perf_counter(), time.process_time()
@@ -58,7 +55,8 @@ async def drive(
                 sent = time.perf_counter()
                 answer = await connection.ask(request)
                 load.latencies_s.append(time.perf_counter() - sent)
-                load.statuses[answer.status] += 1
+                if answer.status != expected:
+                    raise RuntimeError(f"expected {expected}, got {answer}")
                 if taken:
                     taken(answer)
         finally:

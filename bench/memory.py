@@ -15,6 +15,7 @@ from typing import Any
 from tests.servers.seaweedfs import seaweedfs_server
 
 from bench.processes import MIB, Process, process
+from bench.service import service
 from bench.support import result, say
 from bench.wire import Connection, request
 from bench.world import World, people, world
@@ -78,7 +79,7 @@ def main() -> None:
     with world("sqlite") as here, ExitStack() as stack:
         service_settings, floor_config = _storage(arguments.storage, here, stack)
         key = people(here.database_url, 1)[0]
-        service = stack.enter_context(process("bench.service", here.settings(**service_settings), "--webhooks"))
+        mutoscope = stack.enter_context(service(here, **service_settings))
         floor = stack.enter_context(process("bench.floors.memory", floor_config))
         say(f"storing {arguments.gib:g} GiB by hand ...")
         urls = [asyncio.run(output_url(here.runner, size)) for size in (SMALL_BYTES, size_bytes)]
@@ -87,7 +88,7 @@ def main() -> None:
         say(f"floor: {theirs.above_idle_mib:.1f} MiB above idle in {theirs.seconds:.1f} s")
         headers = {"Authorization": f"Bearer {key}", "Prefer": "wait=60"}
         small, large = (_order(headers, size) for size in (SMALL_BYTES, size_bytes))
-        ours = asyncio.run(measure(service, small, large, size_bytes, headers))
+        ours = asyncio.run(measure(mutoscope, small, large, size_bytes, headers))
         say(f"mutoscope: {ours.above_idle_mib:.1f} MiB above idle in {ours.seconds:.1f} s")
     result(
         "memory",

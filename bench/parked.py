@@ -20,6 +20,7 @@ from tests.servers.processes import wait_until
 from bench.copies import Copy, copy, count_waiting, spread
 from bench.load import drive
 from bench.processes import MIB, Process, process
+from bench.service import service
 from bench.support import result, say
 from bench.wire import Answer, request
 from bench.world import World, people, world
@@ -37,21 +38,21 @@ def main() -> None:
         key = people(here.database_url, 1)[0]
         _hang(here.runner)
         with (
-            process("bench.service", here.settings(), "--webhooks") as service,
+            service(here) as mutoscope,
             process("bench.floors.parked", here.database_url) as floor,
         ):
-            idle_bytes = service.rss_bytes()
+            idle_bytes = mutoscope.rss_bytes()
             say(f"parking {arguments.count} generations ...")
-            _park(here, service, key, arguments.count)
-            service.forget_peak()
-            quiet = _window(here, service, floor, arguments.seconds)
+            _park(here, mutoscope, key, arguments.count)
+            mutoscope.forget_peak()
+            quiet = _window(here, mutoscope, floor, arguments.seconds)
             say(f"quiet: {quiet['cpu_percent']:.2f} % of a core")
             every = timedelta(minutes=1) / AdmissionSettings().polls_per_minute
             asyncio.run(spread(here.database_url, every))
-            polling = _window(here, service, floor, arguments.seconds)
+            polling = _window(here, mutoscope, floor, arguments.seconds)
             say(f"polling: {polling['cpu_percent']:.2f} % of a core, {polling['polls_per_s']:.1f} polls/s")
             waiting = asyncio.run(count_waiting(here.database_url))
-            peak_bytes = service.peak_rss_bytes()
+            peak_bytes = mutoscope.peak_rss_bytes()
         if waiting != arguments.count:
             raise RuntimeError(f"{waiting} of {arguments.count} still wait: something else was measured")
         result(
@@ -73,7 +74,7 @@ def _park(here: World, service: Process, key: str, count: int) -> None:
     """One generation through the service; predictions for the others; and their rows."""
     body = {"model": "echo", "input": INPUT}
     order = iter([request("POST", "/v1/generations", body, Authorization=f"Bearer {key}"), None])
-    asyncio.run(drive(service.port, lambda: next(order), connections=1)).only(202)
+    asyncio.run(drive(service.port, lambda: next(order), expected=202, connections=1))
     wait_until(lambda: asyncio.run(count_waiting(here.database_url)) == 1, "the first generation waits")
     path = "/v1/models/mutoscope/echo/predictions"
     one = request("POST", path, {"input": INPUT}, Cancel_After="1h", **AUTH)
@@ -87,7 +88,7 @@ def _park(here: World, service: Process, key: str, count: int) -> None:
     def following() -> bytes | None:
         return one if next(numbers) < count else None
 
-    asyncio.run(drive(here.runner.port, following, connections=16, taken=taken)).only(201)
+    asyncio.run(drive(here.runner.port, following, expected=201, connections=16, taken=taken))
     asyncio.run(copy(here.database_url, made))
 
 

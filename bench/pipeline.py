@@ -17,6 +17,7 @@ from typing import Any
 
 from bench.load import Load, drive
 from bench.processes import Process, process
+from bench.service import service
 from bench.support import middle, percentiles, result, say
 from bench.wire import Answer, Connection, request
 from bench.world import World, people, world
@@ -42,10 +43,12 @@ class Side:
         """So many generations, so many at once."""
         asked = (self.request(f"{self.name} {number}", number) for number in range(count))
         before = self._cpu(here)
-        load = asyncio.run(drive(self.process.port, lambda: next(asked, None), connections=connections, taken=_check))
+        load = asyncio.run(
+            drive(self.process.port, lambda: next(asked, None), expected=200, connections=connections, taken=_check)
+        )
         self.cpu_s = {part: used - before[part] for part, used in self._cpu(here).items()}
         say(f"{self.name}: {load.per_s:.1f} generations/s")
-        return load.only(200)
+        return load
 
     def request(self, text: str, number: int, **more: Any) -> bytes:
         """One order of a small file."""
@@ -92,10 +95,12 @@ def main() -> None:
         secret, files = here.runner.ready["webhook_secret"], here.directory / "floor"
         files.mkdir()
         with (
-            process("bench.service", here.settings(), "--webhooks") as service,
+            service(here) as mutoscope,
             process("bench.floors.pipeline", here.floor_url, str(ACCOUNTS), here.runner.url, secret, files) as floor,
         ):
-            ours = Side("mutoscope", service, [{"Authorization": f"Bearer {key}", "Prefer": "wait=60"} for key in keys])
+            ours = Side(
+                "mutoscope", mutoscope, [{"Authorization": f"Bearer {key}", "Prefer": "wait=60"} for key in keys]
+            )
             theirs = Side("floor", floor, [{"Account": f"user-{number}"} for number in range(ACCOUNTS)])
             _measure(here, [theirs, ours], arguments)
         lag = {"p50_ms": middle(ours.lags_s) * 1000, "target_ms": TARGET_LAG_MS}

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -80,16 +80,18 @@ def children(pid: int) -> list[int]:
 
 
 @contextmanager
-def process(module: str, *arguments: str | Path) -> Generator[Process]:
-    """``python -m module`` until the end of the block; it is up when it has written its first line."""
+def process(
+    module: str, *arguments: str | Path, read: Callable[[str], dict[str, Any] | None] = json.loads
+) -> Generator[Process]:
+    """``python -m module`` until the end of the block; it is up when ``read`` can read a line that it has written."""
     command = [sys.executable, "-m", module, *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=_ROOT) as popen:
         assert popen.stdout
         try:
-            line = popen.stdout.readline()
-            if not line:
+            ready = next(filter(None, map(read, popen.stdout)), None)
+            if ready is None:
                 raise RuntimeError(f"{module} ended with {popen.wait(STOP_S)} before it was up")
-            yield Process(popen, json.loads(line))
+            yield Process(popen, ready)
         finally:
             popen.send_signal(signal.SIGTERM)
             try:

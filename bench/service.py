@@ -1,48 +1,37 @@
-"""The real service as a process: ``python -m bench.service SETTINGS.json``, on a free port of this machine.
+"""The real service as a process of its own: ``mutoscope serve``, on a free port of this machine."""
 
-With ``--webhooks`` its public URL is its own address; with ``--no-engine`` it accepts and does nothing more.
-"""
-
-import argparse
-import asyncio
 import json
-import signal
-from pathlib import Path
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
 
-import uvicorn
+from tests.servers.processes import free_ports
 
-from bench.processes import announce
-from mutoscope.api.app import build_app
-from mutoscope.api.serving import listen, serving, url_of
-from mutoscope.bootstrap import open_runtime
-from mutoscope.core.settings import Settings
+from bench.processes import Process, process
+from bench.world import World
 
-
-def main() -> None:
-    """Serve until SIGTERM."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("settings", type=Path)
-    parser.add_argument("--webhooks", action="store_true")
-    parser.add_argument("--no-engine", action="store_true")
-    arguments = parser.parse_args()
-    settings = Settings.model_validate(json.loads(arguments.settings.read_text()))
-    with asyncio.Runner(loop_factory=uvicorn.Config("", log_config=None).get_loop_factory()) as runner:
-        runner.run(_serve(settings, webhooks=arguments.webhooks, run_engine=not arguments.no_engine))
+_UP = "Mutoscope serves "
 
 
-async def _serve(settings: Settings, *, webhooks: bool, run_engine: bool) -> None:
-    listener = listen("127.0.0.1", 0)
-    url = url_of(listener)
-    if webhooks:
-        settings = settings.model_copy(update={"public_url": url})
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with open_runtime(settings, base_url=url) as runtime:
-        app = build_app(runtime, run_engine=run_engine)
-        async with serving(app, listener):
-            announce({"url": url})
-            await stop.wait()
+@contextmanager
+def service(here: World, *, engine: bool = True, **settings: Any) -> Generator[Process]:
+    """``mutoscope serve`` until the end of the block, with webhooks on."""
+    port = free_ports(1)[0]
+    url = f"http://127.0.0.1:{port}"
+    path = here.directory / "mutoscope.toml"
+    path.write_text(_toml({**here.settings(), "public_url": url, **settings}))
+    arguments = ("--config", path, "serve", "--port", str(port), "--engine" if engine else "--no-engine")
+    with process("mutoscope", *arguments, read=_ready) as running:
+        yield running
 
 
-if __name__ == "__main__":
-    main()
+def _ready(line: str) -> dict[str, Any] | None:
+    return {"url": line.removeprefix(_UP).strip()} if line.startswith(_UP) else None
+
+
+def _toml(values: dict[str, Any], *path: str) -> str:
+    """TOML of plain values and tables; strings and numbers are written as in JSON."""
+    lines = [f"[{'.'.join(path)}]"] if path else []
+    lines += [f"{name} = {json.dumps(value)}" for name, value in values.items() if not isinstance(value, dict)]
+    tables = [_toml(value, *path, name) for name, value in values.items() if isinstance(value, dict)]
+    return "\n".join([*lines, *tables]) + "\n"

@@ -1,7 +1,6 @@
 """What a benchmark runs in: a database that flushes to disk, a runner, and accounts with credits and keys."""
 
 import asyncio
-import json
 import os
 import tempfile
 from collections.abc import Generator
@@ -48,9 +47,9 @@ class World:
     server_pid: int | None
     runner: Process
 
-    def settings(self, **overrides: Any) -> Path:
-        """A file with the service's settings."""
-        values: dict[str, Any] = {
+    def settings(self) -> dict[str, Any]:
+        """The service's settings."""
+        return {
             "data_dir": str(self.directory / "data"),
             "database_url": self.database_url,
             "replicate_base_url": self.runner.url,
@@ -59,9 +58,6 @@ class World:
             "models": {"echo": {"reference": "mutoscope/echo", "price": {"per_run": 3}}},
             "admission": _NO_LIMITS,
         }
-        path = self.directory / "settings.json"
-        path.write_text(json.dumps(values | overrides))
-        return path
 
     def database_cpu_s(self) -> float:
         """Processor time of all PostgreSQL's processes, in seconds; SQLite's is the service's own."""
