@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -42,6 +43,8 @@ log = logging.getLogger(__name__)
 
 CALLBACK_PATH = "/callbacks/{provider}"
 PROVIDER = "replicate"
+# Stricter than RFC 2397, which would take "data: …" in a text for a file.
+DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+[^,\s]*,")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +225,7 @@ def _is_file(hosts: HostList) -> Callable[[str], bool]:
     """Which strings of an output are files: data URIs, and URLs of the provider. Other links are just text."""
 
     def is_file(text: str) -> bool:
-        if text.startswith("data:"):
+        if DATA_URI.match(text):
             return True
         if not text.startswith(("https://", "http://")):
             return False

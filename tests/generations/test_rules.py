@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mutoscope.core.json_limits import keepable
 from mutoscope.generations import failures, outputs, pacing
 from mutoscope.generations.states import NEXT, Phase, Status, may_follow, status_in
 from mutoscope.providers.base import Prediction
@@ -111,7 +112,7 @@ def test_an_output_nested_without_end_is_refused() -> None:
     deep: Any = "x"
     for _ in range(200):
         deep = [deep]
-    with pytest.raises(ValueError, match="deep"):
+    with pytest.raises(outputs.OutputTooDeep):
         outputs.find_files(deep, lambda _: False)
 
 
@@ -160,3 +161,8 @@ def test_backoff_stays_within_its_cap(failed: int) -> None:
 )
 def test_progress_is_read_from_logs(logs: str | None, percent: int | None) -> None:
     assert pacing.percent_done(logs) == percent
+
+
+def test_what_a_model_says_is_made_fit_to_keep() -> None:
+    said = {"a\x00b": ["\ud800", "fine \N{SNOWMAN}", float("nan"), 1.5, 7, None, True]}
+    assert keepable(said) == {"a\N{REPLACEMENT CHARACTER}b": ["?", "fine \N{SNOWMAN}", None, 1.5, 7, None, True]}

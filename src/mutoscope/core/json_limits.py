@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, cast
 from mutoscope.core.canonical import canonical_json
 
 MAX_DEPTH = 32
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # Beyond this a JSON number is rounded by JavaScript and by whoever else reads numbers as doubles (RFC 7493).
 MAX_INTEGER = 2**53 - 1
 
@@ -40,6 +41,21 @@ def find_fault(value: object, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> 
     if len(canonical_json(value)) > max_bytes:
         return Fault("", f"is larger than {max_bytes} bytes")
     return None
+
+
+def keepable(value: Any) -> Any:
+    """What a model returned, made fit for every database: no NUL, no half surrogates, no NaN. Changes nothing else."""
+    match value:
+        case str():
+            return value.replace("\x00", REPLACEMENT).encode("utf-8", "replace").decode()
+        case float():
+            return value if math.isfinite(value) else None
+        case list():
+            return [keepable(item) for item in cast("list[Any]", value)]
+        case dict():
+            return {str(keepable(key)): keepable(item) for key, item in cast("dict[str, Any]", value).items()}
+        case _:
+            return value
 
 
 def pointer_part(key: object) -> str:

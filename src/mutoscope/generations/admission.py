@@ -53,9 +53,9 @@ async def admit(
     if allowed <= 0:
         return []
     chosen = _fair_order(provider, limits).limit(allowed)
-    admitted = await take(
-        session, Generation.id.in_(chosen), until=until, phase=Phase.SUBMIT, status=Status.PROCESSING, due_at=now
-    )
+    # Said again of the row itself: PostgreSQL judges a row that has changed meanwhile by these, not by the choice.
+    which = and_(Generation.id.in_(chosen), Generation.phase == Phase.QUEUED, Generation.lease_until.is_(None))
+    admitted = await take(session, which, until=until, phase=Phase.SUBMIT, status=Status.PROCESSING, due_at=now)
     if admitted:
         starts = max(budget.next_create_at, now)
         await session.execute(

@@ -21,6 +21,8 @@ from mutoscope.storage.base import ObjectMissing, ObjectStore
 
 PAGE = 500
 MAX_FINDINGS = 1000
+# With the back-off about half an hour of trying.
+MANY_STUMBLES = 30
 _rows, _holds, _files, _attempts = table(Generation), table(CreditHold), table(OutputFile), table(Attempt)
 
 Check = Callable[[AsyncSession], Awaitable[list[Finding]]]
@@ -83,9 +85,13 @@ async def _charges(session: AsyncSession) -> list[Finding]:
 
 
 async def _stuck(session: AsyncSession) -> list[Finding]:
-    """Every generation that has not ended will be looked at again."""
+    """Every generation that has not ended will be looked at again, and does not fail again and again."""
     query = select(_rows.c.id, _rows.c.phase).where(_rows.c.phase != Phase.DONE, _rows.c.due_at.is_(None))
-    return await _list(session, query, "liveness", "is in phase {phase} and nothing will ever move it")
+    stuck = await _list(session, query, "liveness", "is in phase {phase} and nothing will ever move it")
+    query = select(_rows.c.id, _rows.c.phase, _rows.c.stumbles).where(_rows.c.stumbles >= MANY_STUMBLES)
+    return stuck + await _list(
+        session, query, "liveness", "is in phase {phase} and has failed to move {stumbles} times"
+    )
 
 
 async def _predictions(session: AsyncSession) -> list[Finding]:

@@ -6,6 +6,7 @@ The provider's codes are from Replicate's list of error codes; pre-emption (PA) 
 import re
 from dataclasses import dataclass
 
+from mutoscope.core.json_limits import keepable
 from mutoscope.providers.base import Prediction
 
 MAX_DETAIL = 1000
@@ -37,7 +38,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], str, bool], ...] = (
 
 def of_prediction(prediction: Prediction, *, canceled_by_user: bool, past_deadline: bool) -> Failure:
     """The cause behind a prediction that ended without success. An unknown status counts as a plain failure."""
-    said = (prediction.error or "").strip()[:MAX_DETAIL]
+    said = str(keepable((prediction.error or "").strip()[:MAX_DETAIL]))
     if canceled_by_user and prediction.status in ("canceled", "aborted"):
         return Failure("canceled_by_user", "You canceled this generation.")
     if prediction.status in ("canceled", "aborted") and past_deadline:

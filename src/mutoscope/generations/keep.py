@@ -26,16 +26,11 @@ _files = table(OutputFile)
 
 async def store(machine: Machine, row: Generation) -> Generation:
     """Bring the files in. A failure that may pass is tried again until the store deadline."""
-    settings = machine.settings(row)
-    output = row.prediction_output
-    if outputs.is_empty(output):
+    if outputs.is_empty(row.prediction_output):
         return await machine.fail(row, Failure("no_output", "The model succeeded but returned nothing."))
-    sources = outputs.find_files(output, machine.is_file)
-    if len(sources) > settings.max_files:
-        text = f"The model returned {len(sources)} files; at most {settings.max_files} are allowed."
-        return await machine.fail(row, Failure("output_rejected", text))
     machine.kill.reach("put.before_call")
     try:
+        sources = _sources(machine, row)
         taken = await _take_all(machine, row, sources)
     except (OutputRejected, SourceRefused) as error:
         return await machine.fail(row, Failure(_code(error), error.detail))
@@ -45,11 +40,24 @@ async def store(machine: Machine, row: Generation) -> Generation:
             return await machine.fail(row, Failure("storage_failed", text))
         raise
     machine.kill.reach("put.after_call")
-    numbers = {source: number for number, source in enumerate(sources)}
+    return await _write_down(machine, row, sources, taken)
+
+
+def _sources(machine: Machine, row: Generation) -> list[str]:
+    found = outputs.find_files(row.prediction_output, machine.is_file)
+    most = machine.settings(row).max_files
+    if len(found) > most:
+        raise OutputRejected(f"The model returned {len(found)} files; at most {most} are allowed.")
+    return found
+
+
+async def _write_down(machine: Machine, row: Generation, sources: list[str], taken: list[TakenIn]) -> Generation:
+    """The files and the outcome in one commit. The provider's own output, with its links and data, is let go."""
     now = machine.clock.now()
-    kept = outputs.replace_files(output, numbers)
+    output = outputs.replace_files(row.prediction_output, {source: number for number, source in enumerate(sources)})
+    values: dict[str, Any] = {"outcome": "completed", "output": output, "prediction_output": None}
     async with machine.commit("stored") as session:
-        moved = await move(session, row, Phase.SETTLE, now=now, due=now, outcome="completed", output=kept)
+        moved = await move(session, row, Phase.SETTLE, now=now, due=now, **values)
         if taken:
             await session.execute(insert(_files), [_file(row, number, file, now) for number, file in enumerate(taken)])
     return moved

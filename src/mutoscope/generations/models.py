@@ -69,6 +69,8 @@ class Generation(Base):
     lease_until: Mapped[datetime | None]
     stumbles: Mapped[int] = mapped_column(Integer, default=0)
     attempt: Mapped[int] = mapped_column(Integer, default=0)
+    # How often a prediction was made again because the last one failed for a cause that deserves it.
+    retries: Mapped[int] = mapped_column(Integer, default=0)
     # Above 0: predictions turned up that nobody waits for, and are to be ended.
     orphans: Mapped[int] = mapped_column(Integer, default=0)
     cancel_requested_at: Mapped[datetime | None]

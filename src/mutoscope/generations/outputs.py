@@ -6,10 +6,16 @@ Outputs come as a URL, a list of URLs, an object with URLs in it, data URIs, tex
 from collections.abc import Callable
 from typing import Any, cast
 
+from mutoscope.storage.intake import OutputRejected
+
 FILE_KEY = "$file"
 """A stored file is shown inside an output as ``{"$file": number}``."""
 
 MAX_DEPTH = 64
+
+
+class OutputTooDeep(OutputRejected):
+    """The output is not one that can be kept."""
 
 
 def find_files(output: Any, is_file: Callable[[str], bool]) -> list[str]:
@@ -54,7 +60,7 @@ def count_outputs(output: Any) -> int:
 
 def _walk(node: Any, visit: Callable[[str], Any], depth: int) -> Any:
     if depth > MAX_DEPTH:
-        raise ValueError("the output is nested too deep")
+        raise OutputTooDeep(f"The output is nested deeper than {MAX_DEPTH}.")
     if isinstance(node, str):
         return visit(node)
     if isinstance(node, list):

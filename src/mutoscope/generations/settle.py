@@ -44,7 +44,7 @@ async def tidy(machine: Machine, row: Generation) -> Generation:
 def _charge(row: Generation) -> int:
     match row.outcome:
         case "completed":
-            made = outputs.count_outputs(row.prediction_output)
+            made = outputs.count_outputs(row.output)
             return final_credits(row.terms, outputs=made, predict_time_s=row.predict_time_s)
         case "canceled" if row.prediction_id:
             return _charge_canceled(row)

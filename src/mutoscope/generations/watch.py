@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from mutoscope.core.json_limits import keepable
 from mutoscope.generations import attempts, failures, pacing
 from mutoscope.generations.failures import Failure
 from mutoscope.generations.machine import Machine
@@ -76,7 +77,7 @@ async def _succeeded(machine: Machine, row: Generation, prediction: Prediction, 
         gone = Failure("output_expired", "The provider had removed the output before it could be stored.")
         return await _end_failed(machine, row, prediction, gone)
     values: dict[str, Any] = observed(prediction) | {
-        "prediction_output": prediction.output,
+        "prediction_output": keepable(prediction.output),
         "store_deadline": now + timedelta(seconds=machine.settings(row).store_timeout_s),
     }
     async with machine.commit("observed") as session:
@@ -90,13 +91,17 @@ async def _ended_badly(machine: Machine, row: Generation, prediction: Prediction
         canceled_by_user=row.cancel_requested_at is not None,
         past_deadline=_deadline_passed(row, now, -DEADLINE_SLACK),
     )
-    if not failure.try_again or row.cancel_requested_at or row.attempt >= machine.settings(row).max_attempts:
+    if not failure.try_again or row.cancel_requested_at or row.retries + 1 >= machine.settings(row).max_attempts:
         return await _end_failed(machine, row, prediction, failure)
-    due = now + timedelta(seconds=pacing.backoff_s(row.attempt))
-    cleared: dict[str, Any] = {"prediction_id": None, "prediction_status": prediction.status, "run_deadline": None}
+    due = now + timedelta(seconds=pacing.backoff_s(row.retries))
+    values: dict[str, Any] = observed(prediction) | {
+        "prediction_id": None,
+        "run_deadline": None,
+        "retries": row.retries + 1,
+    }
     async with machine.commit("retry") as session:
         await attempts.end(session, prediction, now=now)
-        return await move(session, row, Phase.SUBMIT, now=now, due=due, **cleared)
+        return await move(session, row, Phase.SUBMIT, now=now, due=due, **values)
 
 
 async def _end_failed(machine: Machine, row: Generation, prediction: Prediction, failure: Failure) -> Generation:
@@ -110,7 +115,7 @@ def observed(prediction: Prediction) -> dict[str, Any]:
     return {
         "prediction_status": prediction.status,
         "progress_percent": pacing.percent_done(prediction.logs),
-        "logs": (prediction.logs or "")[-MAX_LOGS:] or None,
+        "logs": keepable((prediction.logs or "")[-MAX_LOGS:]) or None,
         "predict_time_s": prediction.predict_time_s,
         "started_at": prediction.started_at,
     }

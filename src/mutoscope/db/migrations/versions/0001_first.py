@@ -222,6 +222,7 @@ def upgrade() -> None:
         sa.Column("lease_until", Utc, nullable=True),
         sa.Column("stumbles", sa.Integer(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("retries", sa.Integer(), nullable=False),
         sa.Column("orphans", sa.Integer(), nullable=False),
         sa.Column("cancel_requested_at", Utc, nullable=True),
         sa.Column("queue_deadline", Utc, nullable=False),
