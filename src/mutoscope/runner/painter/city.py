@@ -45,7 +45,7 @@ def _building(
         inset = width * 0.22
         walls.box(x + inset, top - height * 0.09, x + width - inset, top)
         walls.box(x + width / 2 - 0.0015, top - height * 0.24, x + width / 2 + 0.0015, top)
-    elif crown < 0.5:
+    elif crown < 0.5 and height < 0.13:
         walls.polygon([(x, top), (x + width * 0.5, top - width * 0.45), (x + width, top)])
     columns, rows = max(2, int(width / 0.0115)), max(2, int(height / 0.0165))
     wide, high = width / columns, height / rows

@@ -1,40 +1,54 @@
-"""The small things that a prompt names: flowers, birds, boats, balloons, a cabin, a lighthouse."""
+"""The small things that a prompt names: flowers, birds, boats, balloons."""
 
 import numpy as np
 
 from mutoscope.runner.painter.canvas import Canvas, colour, mix
 from mutoscope.runner.painter.palette import Palette
 from mutoscope.runner.painter.scene import Scene
-from mutoscope.runner.painter.sky import Light, distance
-from mutoscope.runner.painter.trees import crown, fir
+from mutoscope.runner.painter.sky import Light
 
 _PETALS = ("#e8505b", "#f2c14e", "#f7f3ee", "#b67fd6", "#f08fb0", "#6f8fe0")
+_BLOOMS = {
+    "lavender": "#8a6ad0",
+    "poppies": "#d8342b",
+    "sunflowers": "#f2b61f",
+    "tulips": "#e0455a",
+    "roses": "#cf3f5c",
+    "blossom": "#f3c3d2",
+}
 _BALLOONS = ("#d8443c", "#e9a13b", "#3f7fb5", "#7a4f9a", "#3c9a7a")
 
 
 def paint_flowers(canvas: Canvas, scene: Scene, colours: Palette, *, start: float) -> None:
     """A meadow in bloom: drifts of one colour each, small far away and large at the feet."""
     rng = canvas.rng
-    tints = [colour(one) for one in (*scene.tints, *_PETALS)][: 3 + len(scene.tints)]
+    named = [tint for word, tint in _BLOOMS.items() if word in scene.understood] or [*scene.tints, *_PETALS][:4]
+    tints = [colour(one) for one in named]
+    dense = 2 if len(tints) == 1 else 1
     dim = 0.4 if scene.night else 0.95
     drift = canvas.noise(0.35, 3, stretch=2.5)
     for tint in tints:
         drawing, hearts = canvas.drawing(), canvas.drawing()
-        wanted = float(rng.uniform(0.35, 0.65))
-        for _ in range(int(900 * canvas.aspect)):
+        wanted = float(rng.uniform(0.38, 0.62))
+        for _ in range(int(900 * canvas.aspect * dense)):
             near = float(rng.random()) ** 0.8
             x, y = float(rng.uniform(0, canvas.aspect)), start + 0.04 + (1.04 - start - 0.04) * near**1.5
             row, column = min(int(y * canvas.height), canvas.height - 1), min(int(x * canvas.height), canvas.width - 1)
-            if abs(float(drift[row, column]) - wanted) > 0.1 + 0.05 * near:
+            if abs(float(drift[row, column]) - wanted) > (0.1 + 0.05 * near) * dense:
                 continue
             size = 0.0018 + 0.0085 * near**2 * float(rng.uniform(0.6, 1.2))
-            drawing.disc(x, y, size, flat=0.72, ink=int(rng.integers(150, 256)))
-            if near > 0.6:
-                hearts.disc(x, y, size * 0.3, flat=0.8)
+            ink = int(rng.integers(150, 256))
+            if near < 0.55:
+                drawing.disc(x, y, size, flat=0.72, ink=ink)
+                continue
+            turn = float(rng.uniform(0, 6.3))
+            for petal in np.linspace(turn, turn + 2 * np.pi, 5, endpoint=False):
+                drawing.disc(x + np.cos(petal) * size * 0.6, y + np.sin(petal) * size * 0.42, size * 0.52, ink=ink)
+            hearts.disc(x, y, size * 0.3, flat=0.8)
         canvas.blend(
             np.broadcast_to(mix(colours.haze * 0.2, tint, np.float32(0.92)) * dim, canvas.pixels.shape), drawing.mask()
         )
-        canvas.blend(np.broadcast_to(colour("#5b3a1e") * dim, canvas.pixels.shape), hearts.mask() * 0.8)
+        canvas.blend(np.broadcast_to(colour("#f0c84a") * dim, canvas.pixels.shape), hearts.mask() * 0.8)
 
 
 def paint_birds(canvas: Canvas, colours: Palette, light: Light) -> None:
@@ -107,79 +121,3 @@ def paint_balloons(canvas: Canvas, scene: Scene, colours: Palette, light: Light)
         paint = mix(tint, colour("#f7efe0"), stripes * 0.85) * lit * (0.35 if scene.night else 1)
         canvas.blend(mix(colours.haze, paint, np.float32(0.45 + 0.5 * near)), drawing.mask())
         canvas.blend(np.broadcast_to(colours.shadow, canvas.pixels.shape), basket.mask() * (0.4 + 0.6 * near))
-
-
-def paint_cabin(canvas: Canvas, scene: Scene, colours: Palette, *, ground: float) -> None:
-    """A cabin between trees, with a light in the window."""
-    rng = canvas.rng
-    x, size = canvas.aspect * float(rng.uniform(0.25, 0.7)), 0.1
-    trees, wall, roof, window = (canvas.drawing() for _ in range(4))
-    for shift in (-1.15, -0.8, 1.25, 1.6):
-        plant = crown if scene.season in {"autumn", "spring"} else fir
-        plant(trees, rng, x + shift * size, ground + 0.005, size * float(rng.uniform(1.5, 2.3)))
-    wall.box(x - size * 0.5, ground - size * 0.45, x + size * 0.5, ground + 0.004)
-    roof.polygon(
-        [
-            (x - size * 0.66, ground - size * 0.4),
-            (x - size * 0.3, ground - size * 0.86),
-            (x + size * 0.32, ground - size * 0.86),
-            (x + size * 0.66, ground - size * 0.4),
-        ]
-    )
-    roof.box(x + size * 0.1, ground - size * 1.05, x + size * 0.2, ground - size * 0.8)
-    for left in (-0.3, 0.1):
-        window.box(x + left * size, ground - size * 0.32, x + (left + 0.17) * size, ground - size * 0.14)
-    dim = {"day": 1.0, "dawn": 0.7, "sunset": 0.6, "dusk": 0.4, "night": 0.25}[scene.time]
-    top = colour("#e8edf4") * (0.3 + 0.7 * dim) if scene.season == "winter" else colour("#6b3b2c") * dim
-    leaves = {"autumn": colour("#a8532a"), "spring": colour("#d993ab")}.get(scene.season, colours.ground * 0.5) * (
-        0.3 + 0.6 * dim
-    )
-    for paint, drawing in ((leaves, trees), (colour("#7a5238") * dim, wall), (top, roof)):
-        canvas.blend(np.broadcast_to(mix(paint, colours.haze, np.float32(0.12)), canvas.pixels.shape), drawing.mask())
-    canvas.blend(np.broadcast_to(colour("#ffd98c") * (1.15 if dim < 0.9 else 0.8), canvas.pixels.shape), window.mask())
-    canvas.glow(
-        colour("#ffb85c"), np.exp(-distance(canvas, x, ground - size * 0.2) / 0.05) * (0.5 if dim < 0.5 else 0.0)
-    )
-
-
-def paint_lighthouse(canvas: Canvas, scene: Scene, colours: Palette, *, shore: float) -> None:
-    """A lighthouse on a rock, with its beam when it is dark."""
-    rng = canvas.rng
-    x, size = canvas.aspect * float(rng.choice([0.22, 0.78])), 0.26
-    rock, tower, bands, lamp = (canvas.drawing() for _ in range(4))
-    edge = [
-        (x + across * 0.3, shore + 0.03 - 0.07 * (1 - abs(across)) * float(rng.uniform(0.6, 1.3)))
-        for across in np.linspace(-1, 1, 15)
-    ]
-    rock.polygon([*edge, (x + 0.3, shore + 0.05), (x - 0.3, shore + 0.05)])
-    foot = shore - 0.03
-
-    def half(up: float) -> float:
-        return 0.026 - 0.011 * up
-
-    tower.polygon([(x - half(0), foot), (x - half(1), foot - size), (x + half(1), foot - size), (x + half(0), foot)])
-    for up in (0.2, 0.6):
-        bands.polygon(
-            [
-                (x - half(up), foot - size * up),
-                (x - half(up + 0.2), foot - size * (up + 0.2)),
-                (x + half(up + 0.2), foot - size * (up + 0.2)),
-                (x + half(up), foot - size * up),
-            ]
-        )
-    bands.polygon([(x - 0.017, foot - size - 0.022), (x, foot - size - 0.045), (x + 0.017, foot - size - 0.022)])
-    bands.box(x - 0.02, foot - size - 0.002, x + 0.02, foot - size + 0.003)
-    lamp.box(x - 0.01, foot - size - 0.022, x + 0.01, foot - size - 0.002)
-    dim = {"day": 1.0, "dawn": 0.8, "sunset": 0.7, "dusk": 0.5, "night": 0.35}[scene.time]
-    for paint, drawing in (
-        (colours.shadow * 0.8, rock),
-        (colour("#f0ece2") * dim, tower),
-        (colour("#b8352f") * dim, bands),
-        (colour("#fff0bf"), lamp),
-    ):
-        canvas.blend(np.broadcast_to(paint, canvas.pixels.shape), drawing.mask())
-    if dim < 0.8:
-        top = foot - size - 0.012
-        away = np.abs(canvas.x - x) + 1e-4
-        beam = np.exp(-(((canvas.y - top) / (0.004 + 0.07 * away)) ** 2)) * np.exp(-away / 0.5)
-        canvas.glow(colour("#fff0bf"), beam * 0.4 + np.exp(-distance(canvas, x, top) / 0.03) * 0.8)

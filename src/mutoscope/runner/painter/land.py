@@ -32,7 +32,8 @@ def _range(canvas: Canvas, scene: Scene, colours: Palette, light: Light, layer: 
     depth = np.clip(canvas.y - ridge, 0, 1)
     rock = _relief(canvas, ridge, depth, light)
     base = depth_colour(colours, 0.25 + 0.7 * near, scene)
-    lit = mix(base, colours.light * (0.35 if scene.night else 0.95), 0.42 if scene.night else 0.5)
+    bright = {"night": 0.35, "dusk": 0.6, "sunset": 0.85}.get(scene.time, 0.95)
+    lit = mix(base, colours.light * bright, 0.42 if scene.night else 0.5)
     paint = mix(base * 0.92, lit, rock[..., None] * (0.75 - 0.25 * near))
     if scene.season == "winter" or not scene.dunes:
         top = float(ridge.min())

@@ -7,18 +7,12 @@ import numpy as np
 from PIL import Image
 
 from mutoscope.runner.painter.abstract import paint_abstract
+from mutoscope.runner.painter.buildings import paint_cabin, paint_lighthouse
 from mutoscope.runner.painter.canvas import Canvas
 from mutoscope.runner.painter.city import paint_city
 from mutoscope.runner.painter.cosmos import paint_space
 from mutoscope.runner.painter.deep import paint_deep
-from mutoscope.runner.painter.details import (
-    paint_balloons,
-    paint_birds,
-    paint_boat,
-    paint_cabin,
-    paint_flowers,
-    paint_lighthouse,
-)
+from mutoscope.runner.painter.details import paint_balloons, paint_birds, paint_boat, paint_flowers
 from mutoscope.runner.painter.finish import finish
 from mutoscope.runner.painter.land import paint_dunes, paint_hills, paint_mountains
 from mutoscope.runner.painter.palette import Palette, palette
@@ -105,7 +99,7 @@ def _fields(canvas: Canvas, scene: Scene, colours: Palette, light: Light) -> Non
     if scene.cabin:
         paint_cabin(canvas, scene, colours, ground=ground)
     if scene.forest:
-        paint_forest(canvas, scene, colours, light, base=start + (0.12 if scene.hills else 0.0))
+        paint_forest(canvas, scene, colours, light, base=start + (0.12 if scene.hills else 0.0), end=1.16)
     if scene.flowers:
         paint_flowers(canvas, scene, colours, start=start + 0.12)
 

@@ -71,7 +71,8 @@ def palette(scene: Scene, rng: np.random.Generator) -> Palette:
     if scene.neon:
         sky = mix(sky, np.stack([colour(one) for one in ("#07040f", "#150a2e", "#3a1056", "#8a1c74", "#ff4f9a")]), 0.75)
     bright = _BRIGHTNESS[scene.time]
-    haze = mix(sky[3], sky[4], 0.35)
+    low = scene.time in {"sunset", "dusk"}
+    haze = mix(sky[2], sky[3], 0.45) if low else mix(sky[3], sky[4], 0.35)
     return Palette(
         sky=sky.astype(np.float32),
         light=light,

@@ -128,7 +128,8 @@ def _complete(scene: Scene, rng: np.random.Generator) -> Scene:
         clouds = max(clouds, 0.85)
     if scene.city and not (scene.hills or scene.dunes or scene.water):
         scene = replace(scene, water="lake")
-    scene = replace(scene, time=time, clouds=clouds, stars=scene.stars or time == "night", moon=_moon(scene, time, rng))
+    stars = scene.stars or (time == "night" and scene.weather == "clear")
+    scene = replace(scene, time=time, clouds=clouds, stars=stars, moon=_moon(scene, time, rng))
     if scene.kind != "landscape" or any(
         (scene.mountains, scene.hills, scene.dunes, scene.forest, scene.city, scene.water),
     ):
