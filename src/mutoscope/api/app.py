@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.routing import compile_path
 
 from mutoscope import __version__, bootstrap
 from mutoscope.api import problems
@@ -61,8 +63,10 @@ def build_app(runtime: Runtime, *, run_engine: bool) -> FastAPI:
     app.state.runtime = runtime
     problems.install(app)
     app.add_middleware(BodyLimit)
-    for room in _V1:
-        app.include_router(room.router, prefix="/v1")
-    for room in _OUTSIDE:
-        app.include_router(room.router)
+    app.state.methods = [(compile_path(path)[0], {"GET", "HEAD"}) for path in ("/docs", "/openapi.json")]
+    for prefix, rooms in (("/v1", _V1), ("", _OUTSIDE)):
+        for room in rooms:
+            app.include_router(room.router, prefix=prefix)
+            routes = (route for route in room.router.routes if isinstance(route, APIRoute))
+            app.state.methods += [(compile_path(prefix + route.path)[0], route.methods) for route in routes]
     return app

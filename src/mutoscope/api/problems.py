@@ -143,7 +143,19 @@ def _one_error(one: Mapping[str, Any]) -> dict[str, str]:
 def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
     detail = f"{request.method} {request.url.path}: {error.detail}"
-    return answer(_Refused(error.status_code, detail), instance=request.url.path, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed(request)
+    return answer(_Refused(error.status_code, detail), instance=request.url.path, headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """Every method of this path; the framework would name those of one route only."""
+    methods: set[str] = set()
+    for pattern, some in request.app.state.methods:
+        if pattern.match(request.url.path):
+            methods |= some
+    return ", ".join(sorted(methods))
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:

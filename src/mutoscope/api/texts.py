@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
 
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 _PATTERN = r"^[^\u0000-\u001f\u007f]+$"
@@ -13,6 +13,12 @@ _PATTERN = r"^[^\u0000-\u001f\u007f]+$"
 def is_printable(text: str) -> bool:
     """Whether ``text`` is 1 to 255 characters, none of them a control character."""
     return _PRINTABLE.fullmatch(text) is not None
+
+
+def _is_text(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("must be a time as text, such as 2030-01-31T12:00:00Z")  # noqa: TRY004 - pydantic's way
+    return value
 
 
 def _in_calendar(value: datetime) -> datetime:
@@ -31,6 +37,6 @@ Ref = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[
 Word = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
 """A credit type or a reason."""
 
-Time = Annotated[AwareDatetime, AfterValidator(_in_calendar)]
-Amount = Annotated[int, Field(ge=1, le=10**15)]
-Rank = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
+Time = Annotated[AwareDatetime, BeforeValidator(_is_text), AfterValidator(_in_calendar)]
+Amount = Annotated[int, Field(ge=1, le=10**15, strict=True)]
+Rank = Annotated[int, Field(ge=-(2**31), le=2**31 - 1, strict=True)]

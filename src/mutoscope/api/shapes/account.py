@@ -17,7 +17,7 @@ class AccountCreate(BaseModel):
     external_id: Name = Field(description="Your own id of the user. The same one again gives the account as it is.")
     name: Name | None = None
     priority: Rank = Field(default=0, description="A higher one goes first when there is a queue.")
-    max_in_flight: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+    max_in_flight: Annotated[int, Field(ge=1, le=100_000, strict=True)] | None = Field(
         default=None, description="Generations at a time, in place of the default."
     )
     metadata: dict[str, Any] = Field(default={}, description="Your own notes; at most 16 KiB.")
