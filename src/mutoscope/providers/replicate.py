@@ -4,6 +4,7 @@ Not its SDK: that one repeats a create on a time-out, which buys twice (docs/dec
 sent once, and every way it can end is told apart: surely made, surely not made, or not known.
 """
 
+import math
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
@@ -101,8 +102,8 @@ class Replicate:
             url, params = page.next, None
             if url is None:
                 return
-            if httpx.URL(url).host != self._http.base_url.host:
-                raise ProviderDown("Replicate's list continues at another host; not followed, for the token's sake")
+            if _origin(httpx.URL(url)) != _origin(self._http.base_url):
+                raise ProviderDown("Replicate's list continues at another server; not followed, for the token's sake")
 
     async def openapi_schema(self, reference: str) -> dict[str, Any]:
         """The OpenAPI document of a model's newest, or of a given, version."""
@@ -129,12 +130,14 @@ class Replicate:
     async def learn_webhook_secret(self) -> None:
         """Ask for the account's own signing secret, unless one was given. For development; production is told it."""
         if not self._secrets:
-            answer = await self._call("GET", "webhooks/default/secret")
-            self._secrets = [str(_body(answer).get("key"))]
+            key = _document(await self._call("GET", "webhooks/default/secret")).get("key")
+            if not isinstance(key, str) or not key.startswith(webhooks.SECRET_PREFIX):
+                raise ProviderDown("Replicate's answer is not a webhook secret")
+            self._secrets = [key]
 
     async def account(self) -> dict[str, Any]:
         """Whose token this is; for ``doctor``."""
-        return cast("dict[str, Any]", (await self._call("GET", "account")).json())
+        return _document(await self._call("GET", "account"))
 
     async def aclose(self) -> None:
         """Close connections."""
@@ -142,7 +145,7 @@ class Replicate:
 
     async def _schema_source(self, path: str) -> dict[str, Any]:
         try:
-            return cast("dict[str, Any]", (await self._call("GET", path)).json())
+            return _document(await self._call("GET", path))
         except PredictionMissing as error:
             raise CreateRefused(f"Replicate knows no {path}; check the model's reference") from error
 
@@ -189,6 +192,16 @@ def _page(answer: httpx.Response) -> PredictionPage:
         raise ProviderDown("Replicate's answer is not a list of predictions") from error
 
 
+def _document(answer: httpx.Response) -> dict[str, Any]:
+    if not (body := _body(answer)):
+        raise ProviderDown(f"Replicate's answer to {answer.request.url.path} is not what it says it would be")
+    return body
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
 def _raise_if_throttled(answer: httpx.Response) -> None:
     """429, by the provider's own clock: the header, else the body's field, else its sentence."""
     if answer.status_code != 429:
@@ -202,15 +215,16 @@ def _raise_if_throttled(answer: httpx.Response) -> None:
 
 def _seconds(value: object) -> float | None:
     try:
-        return float(cast("str", value))
+        seconds = float(cast("str", value))
     except (TypeError, ValueError):
         return None
+    return seconds if math.isfinite(seconds) else None
 
 
 def _body(answer: httpx.Response) -> dict[str, Any]:
     try:
         body = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return cast("dict[str, Any]", body) if isinstance(body, dict) else {}
 
