@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from mutoscope.core.clock import Clock
+from mutoscope.core.errors import InvalidRequest
 from mutoscope.providers.base import CreateRefused, PredictionMissing, PredictionRequest, ProviderError, WebhookMessage
 from mutoscope.replicate_protocol import webhooks
 from mutoscope.replicate_protocol.predictions import Prediction
@@ -92,7 +95,10 @@ class FakeProvider:
     def read_webhook(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> WebhookMessage:
         """Read what ``webhook`` made; see ``Provider.read_webhook``."""
         message_id = webhooks.verify([self._secret], headers, body, now=now)
-        return WebhookMessage(message_id, Prediction.model_validate_json(body))
+        try:
+            return WebhookMessage(message_id, Prediction.model_validate_json(body))
+        except ValidationError as error:
+            raise InvalidRequest("The webhook's body is not a prediction") from error
 
     async def aclose(self) -> None:
         """Nothing is held open."""

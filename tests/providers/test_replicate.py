@@ -1,0 +1,311 @@
+"""Replicate's adapter against servers that misbehave: every end of a call is told apart, and the token stays home."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from mutoscope.core.errors import MutoscopeError
+from mutoscope.core.ids import new_id
+from mutoscope.providers.base import (
+    AnswerLost,
+    CreateRefused,
+    PredictionMissing,
+    ProviderDown,
+    ProviderError,
+    Throttled,
+)
+from mutoscope.providers.replicate import MAX_PAGES, MAX_RETRY_AFTER_S, Replicate
+from mutoscope.replicate_protocol.webhooks import InvalidSignature, new_webhook_secret, sign
+from tests.providers.benches import RunnerBench, request
+from tests.providers.servers import ScriptedServer, answer, scripted_server
+from tests.world import RunnerProcess
+
+CREATE = request("acme/painter", "a cat")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+MADE: dict[str, Any] = {"id": "p1", "status": "starting", "created_at": "2026-01-01T00:00:00Z", "input": {}}
+GARBAGE = [b"", b"<html>502</html>", b"[]", b"null", b'"words"', b'{"id": 7', b"\xff\xfe\x00", b"[" * 50_000]
+
+
+async def everything(replicate: Replicate) -> list[str]:
+    return [one.id async for one in replicate.recent(NOW)]
+
+
+READS: dict[str, Callable[[Replicate], Awaitable[Any]]] = {
+    "get": lambda replicate: replicate.get("p1"),
+    "cancel": lambda replicate: replicate.cancel("p1"),
+    "recent": everything,
+    "schema": lambda replicate: replicate.openapi_schema("acme/painter"),
+    "account": lambda replicate: replicate.account(),
+}
+
+
+@pytest.fixture
+async def replicate(server: ScriptedServer) -> AsyncIterator[Replicate]:
+    one = Replicate(server.url, "secret-token")
+    yield one
+    await one.aclose()
+
+
+def page(*results: dict[str, Any], following: str | None = None) -> bytes:
+    return answer(200, {"results": list(results), "next": following, "previous": None})
+
+
+# What is sent.
+
+
+@pytest.mark.parametrize(
+    ("reference", "path", "version"),
+    [
+        ("acme/painter", "/v1/models/acme/painter/predictions", None),
+        ("deployments/acme/fast", "/v1/deployments/acme/fast/predictions", None),
+        (f"acme/painter:{'a' * 64}", "/v1/predictions", "a" * 64),
+        ("b" * 64, "/v1/predictions", "b" * 64),
+    ],
+)
+async def test_a_create_is_sent_once_and_whole(
+    server: ScriptedServer, replicate: Replicate, reference: str, path: str, version: str | None
+) -> None:
+    server.will(answer(201, MADE))
+    await replicate.create(request(reference, "a cat", webhook="https://us.example/?ref=r", cancel_after_s=90))
+    (asked,) = server.asked
+    body = httpx.Response(200, content=asked.body).json()
+    assert (asked.method, asked.path, body.get("version")) == ("POST", path, version)
+    assert (asked.headers["authorization"], asked.headers["cancel-after"]) == ("Bearer secret-token", "1m30s")
+    assert (body["webhook"], body["webhook_events_filter"]) == ("https://us.example/?ref=r", ["completed"])
+    assert body["input"]["text"] == "a cat"
+    assert "prefer" not in asked.headers
+
+
+# How a create can end.
+
+
+async def test_nobody_there_is_down(server: ScriptedServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    replicate = Replicate(f"http://127.0.0.1:{port}", "secret-token")
+    with pytest.raises(ProviderDown):
+        await replicate.create(CREATE)
+    for read in READS.values():
+        with pytest.raises(ProviderDown):
+            await read(replicate)
+    await replicate.aclose()
+
+
+@pytest.mark.parametrize(
+    "turn", ["drop", "silence", b"HTTP/1.1 201 Cr", b"HTTP/1.1 201 Created\r\nContent-Length: 99\r\n\r\n{"]
+)
+async def test_a_broken_connection_loses_the_answer(server: ScriptedServer, replicate: Replicate, turn: Any) -> None:
+    replicate._http.timeout = httpx.Timeout(0.3)
+    server.will(turn)
+    with pytest.raises(AnswerLost):
+        await replicate.create(CREATE)
+    assert len(server.asked) == 1, "a create is never repeated"
+    for read in READS.values():
+        with pytest.raises(ProviderDown):
+            await read(replicate)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 529])
+async def test_a_server_error_loses_the_answer(server: ScriptedServer, replicate: Replicate, status: int) -> None:
+    server.will(answer(status, {"detail": "oh"}))
+    with pytest.raises(AnswerLost, match="oh"):
+        await replicate.create(CREATE)
+    assert len(server.asked) == 1
+    for read in READS.values():
+        with pytest.raises(ProviderDown):
+            await read(replicate)
+
+
+@pytest.mark.parametrize("body", GARBAGE)
+async def test_an_answer_that_cannot_be_read_is_lost(server: ScriptedServer, replicate: Replicate, body: bytes) -> None:
+    server.will(answer(201, body))
+    with pytest.raises(AnswerLost):
+        await replicate.create(CREATE)
+    server.will(answer(200, body))
+    for read in READS.values():
+        with pytest.raises(ProviderDown):
+            await read(replicate)
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 413, 422])
+@pytest.mark.parametrize("body", [{"detail": "No, because"}, {"title": "No, because"}, b"No, because"])
+async def test_a_client_error_is_a_refusal(
+    server: ScriptedServer, replicate: Replicate, status: int, body: Any
+) -> None:
+    server.will(answer(status, body))
+    with pytest.raises(CreateRefused, match="No, because"):
+        await replicate.create(CREATE)
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("body", GARBAGE)
+async def test_a_refusal_in_no_known_form_is_one_all_the_same(
+    server: ScriptedServer, replicate: Replicate, body: bytes
+) -> None:
+    server.will(answer(422, body))
+    with pytest.raises(CreateRefused):
+        await replicate.create(CREATE)
+    server.will(answer(429, body))
+    with pytest.raises(Throttled):
+        await replicate.create(CREATE)
+
+
+SENTENCE = "Request was throttled. Your rate limit resets in ~30s."
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        (answer(429, {"detail": SENTENCE, "retry_after": 5}, Retry_After="2"), 2),
+        (answer(429, {"detail": SENTENCE, "retry_after": 5}), 5),
+        (answer(429, {"detail": SENTENCE}), 30),
+        (answer(429, {"detail": "Your rate limit resets in 1.5 s"}), 1.5),
+        (answer(429, {"detail": "slowly"}), 5),
+        (answer(429), 5),
+        (answer(429, {"retry_after": 5}, Retry_After="Thu, 01 Jan 2026 00:00:30 GMT"), 5),
+        (answer(429, {"retry_after": 5}, Retry_After="nan"), 5),
+        (answer(429, {"retry_after": 5}, Retry_After="inf"), 5),
+        (answer(429, {"retry_after": None, "detail": SENTENCE}), 30),
+        (answer(429, Retry_After="-3"), 0.1),
+        (answer(429, Retry_After="86400"), MAX_RETRY_AFTER_S),
+    ],
+)
+async def test_a_429_is_obeyed_by_its_own_clock(
+    server: ScriptedServer, replicate: Replicate, said: bytes, seconds: float
+) -> None:
+    server.will(said)
+    with pytest.raises(Throttled) as throttled:
+        await replicate.create(CREATE)
+    assert throttled.value.retry_after_s == seconds
+    for read in READS.values():
+        with pytest.raises(Throttled) as throttled:
+            await read(replicate)
+        assert throttled.value.retry_after_s == seconds
+
+
+async def test_a_redirect_is_not_followed_with_the_token(server: ScriptedServer, replicate: Replicate) -> None:
+    async with scripted_server() as elsewhere:
+        elsewhere.will(answer(201, MADE))
+        for status in (301, 302, 307, 308):
+            server.will(answer(status, Location=f"{elsewhere.url}/v1/predictions"))
+            with pytest.raises(ProviderError):
+                await replicate.create(CREATE)
+            with pytest.raises(ProviderError):
+                await replicate.get("p1")
+        assert elsewhere.asked == []
+
+
+# Reading.
+
+
+async def test_unknown_fields_and_statuses_are_read(server: ScriptedServer, replicate: Replicate) -> None:
+    server.will(answer(200, MADE | {"status": "pondering", "new": {"field": 1}, "metrics": None, "input": None}))
+    found = await replicate.get("p1")
+    assert (found.status, found.terminal, found.predict_time_s) == ("pondering", False, None)
+
+
+async def test_what_is_missing_is_missing(server: ScriptedServer, replicate: Replicate) -> None:
+    server.will(answer(404, {"detail": "no"}))
+    for call in (replicate.get("p1"), replicate.cancel("p1")):
+        with pytest.raises(PredictionMissing):
+            await call
+    with pytest.raises(CreateRefused):
+        await replicate.openapi_schema("acme/painter")
+
+
+async def test_a_refused_read_is_neither_down_nor_missing(server: ScriptedServer, replicate: Replicate) -> None:
+    server.will(answer(401, {"detail": "You did not pass a valid authentication token"}))
+    for read in READS.values():
+        with pytest.raises(ProviderError, match="valid authentication token") as refused:
+            await read(replicate)
+        assert not isinstance(refused.value, ProviderDown | PredictionMissing | Throttled)
+
+
+async def test_a_bare_version_has_no_schema_that_could_be_looked_up(replicate: Replicate) -> None:
+    with pytest.raises(CreateRefused, match="owner/name:version"):
+        await replicate.openapi_schema("b" * 64)
+
+
+# The list.
+
+
+async def test_the_list_is_read_page_by_page(runner: RunnerProcess) -> None:
+    """Against a real runner, whose pages hold 100."""
+    bench, text = RunnerBench.make(runner), new_id("paging")
+    since = datetime.now(UTC) - timedelta(seconds=1)
+    places = asyncio.Semaphore(8)
+
+    async def make() -> str:
+        async with places:
+            return (await bench.provider.create(request(bench.references["official"], text))).id
+
+    made = await asyncio.gather(*(make() for _ in range(105)))
+    found = [one async for one in bench.provider.recent(since)]
+    assert [one.created_at for one in found] == sorted((one.created_at for one in found), reverse=True)
+    assert sorted(made) == sorted(one.id for one in found if one.input["text"] == text)
+    await bench.provider.aclose()
+
+
+async def test_the_list_asks_only_for_what_is_new(server: ScriptedServer, replicate: Replicate) -> None:
+    server.will(page(MADE))
+    assert await everything(replicate) == ["p1"]
+    path = httpx.URL(server.asked[0].path)
+    assert datetime.fromisoformat(path.params["created_after"]) == NOW
+
+
+async def test_an_endless_list_has_an_end(server: ScriptedServer, replicate: Replicate) -> None:
+    server.will(page(MADE, following=f"{server.url}/v1/predictions?cursor=again"))
+    assert len(await everything(replicate)) == MAX_PAGES == len(server.asked)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "127.0.0.1"])
+async def test_a_list_that_goes_on_elsewhere_is_not_followed(
+    server: ScriptedServer, replicate: Replicate, host: str
+) -> None:
+    """Not even on another port of the same host: the token is for one server."""
+    async with scripted_server() as elsewhere:
+        elsewhere.will(page(MADE))
+        port = httpx.URL(elsewhere.url).port
+        server.will(page(MADE, following=f"http://{host}:{port}/v1/predictions?cursor=next"))
+        with pytest.raises(ProviderDown):
+            await everything(replicate)
+        assert elsewhere.asked == []
+
+
+# Webhooks.
+
+
+async def test_without_a_secret_no_webhook_is_believed(replicate: Replicate) -> None:
+    secret, body = new_webhook_secret(), b'{"id": "p1", "status": "succeeded", "created_at": "2026-01-01T00:00:00Z"}'
+    timestamp = int(NOW.timestamp())
+    signature = sign(secret, "m1", timestamp, body)
+    headers = {"webhook-id": "m1", "webhook-timestamp": str(timestamp), "webhook-signature": signature}
+    with pytest.raises(InvalidSignature):
+        replicate.read_webhook(headers, body, now=NOW)
+
+
+async def test_the_secret_can_be_learnt_and_is_not_if_one_was_given(runner: RunnerProcess) -> None:
+    body = b'{"id": "p1", "status": "succeeded", "created_at": "2026-01-01T00:00:00Z"}'
+    timestamp = int(NOW.timestamp())
+    given = new_webhook_secret()
+    for mine, secret in ((), runner.secret), ((given,), given):
+        replicate = Replicate(runner.url, "test", webhook_secrets=mine)
+        await replicate.learn_webhook_secret()
+        signature = sign(secret, "m1", timestamp, body)
+        headers = {"webhook-id": "m1", "webhook-timestamp": str(timestamp), "webhook-signature": signature}
+        assert replicate.read_webhook(headers, body, now=NOW).prediction.id == "p1"
+        await replicate.aclose()
+
+
+@pytest.mark.parametrize("body", [{}, {"key": None}, {"key": "secret"}, []])
+async def test_a_secret_that_is_none_is_not_taken(server: ScriptedServer, replicate: Replicate, body: Any) -> None:
+    server.will(answer(200, body))
+    with pytest.raises(MutoscopeError):
+        await replicate.learn_webhook_secret()
+    with pytest.raises(InvalidSignature):
+        replicate.read_webhook({}, b"{}", now=NOW)
