@@ -1,6 +1,7 @@
 """Files on a local disk, as durable as the disk is: written aside, flushed, then put in place in one step.
 
-Why not obstore's own local store: it does not flush to disk, and its exclusive writes hold the whole file in memory.
+Why not obstore's own local store: nothing in it promises a flush to disk, and what we call stored must outlive a
+power cut.
 """
 
 import asyncio
