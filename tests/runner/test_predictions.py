@@ -166,7 +166,7 @@ async def test_a_list_shows_what_runs_as_it_is_now(runner: Client) -> None:
 
 
 async def test_data_is_removed_after_the_retention(tmp_path: Path) -> None:
-    async with running(tmp_path, retention_s=0.4) as runner:
+    async with running(tmp_path, retention_s=1.5) as runner:
         done = await runner.run({"text": "secret", "output": "file"})
         shown = await eventually(lambda: runner.get(done["id"]), lambda shown: shown["data_removed"])
         assert (shown["input"], shown["output"], shown["logs"], shown["status"]) == ({}, None, "", "succeeded")
