@@ -1,14 +1,25 @@
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.runner.harness import Client, running
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def runner(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+    """One runner for all: what is refused leaves nothing behind."""
+    async with running(tmp_path_factory.mktemp("refusals")) as client:
+        yield client
+        assert (await client.stats())["creates"]["accepted"] == 0
+
 
 async def test_a_token_is_needed_but_not_for_health(runner: Client) -> None:
-    runner.http.headers.pop("authorization")
     for path in ("/v1/predictions", "/v1/account", "/_runner/stats"):
-        answer = await runner.http.get(path)
+        answer = await runner.http.get(path, headers={"authorization": ""})
         assert answer.status_code == 401
         assert answer.json()["title"] == "Unauthenticated"
     assert (await runner.http.get("/healthz")).status_code == 200
@@ -27,7 +38,6 @@ async def test_an_input_against_the_schema_is_refused_field_by_field(runner: Cli
     assert (answer.status_code, problem["status"], problem["title"]) == (422, 422, "Input validation failed")
     assert {one["field"] for one in problem["invalid_fields"]} == {"input.text", "input.seconds", "input.output"}
     assert "- input.seconds: " in problem["detail"]
-    assert (await runner.stats())["creates"]["accepted"] == 0
 
 
 @pytest.mark.parametrize(
