@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mutoscope.core.ids import new_id
 from mutoscope.db.base import table
 from mutoscope.generations.models import Attempt, Generation
+from mutoscope.generations.transitions import wake
 from mutoscope.providers.base import Prediction
 
 _attempts = table(Attempt)
@@ -21,8 +22,8 @@ def new_ref() -> str:
 
 
 async def intend(session: AsyncSession, row: Generation, ref: str, *, now: datetime) -> None:
-    """Write down that a prediction is about to be asked for."""
-    values = {"generation_id": row.id, "number": row.attempt + 1, "ref": ref, "state": "intent", "created_at": now}
+    """Write down that a prediction is about to be asked for, as the row's current attempt."""
+    values = {"generation_id": row.id, "number": row.attempt, "ref": ref, "state": "intent", "created_at": now}
     await session.execute(insert(_attempts).values(**values))
 
 
@@ -91,35 +92,44 @@ async def known_predictions(session: AsyncSession, ids: Sequence[str]) -> set[st
     return {found for found in (await session.scalars(query)).all() if found}
 
 
-async def learn(session: AsyncSession, ref: str, prediction_id: str, *, now: datetime) -> str | None:
+async def learn(session: AsyncSession, ref: str, prediction_id: str, *, now: datetime) -> bool:
     """Somebody knows which prediction carries ``ref``: a webhook, or a worker that came back too late.
 
     What is new is written down: the id of an attempt that lacked one, or an orphan, which is a prediction that was
-    given up before it was known, or a second one for the same ref. Returns the generation's id if there is something
-    new.
+    given up before it was known, or a second one for the same ref. Then the generation is woken to see to it.
+
+    Returns:
+        Whether there was something new.
 
     Raises:
         IntegrityError: The prediction is tied to another attempt already.
     """
     attempt = (await session.scalars(select(Attempt).where(Attempt.ref == ref).with_for_update())).one_or_none()
     if attempt is None or attempt.prediction_id == prediction_id:
-        return None
+        return False
     if attempt.prediction_id is None:
-        given_up = attempt.state in ("abandoned", "refused")
-        values = {"prediction_id": prediction_id, "state": "orphan" if given_up else attempt.state}
+        values: dict[str, Any] = {"prediction_id": prediction_id}
+        if attempt.state in ("abandoned", "refused"):
+            values |= {"state": "orphan", "ended_at": None}
         await session.execute(update(_attempts).where(_attempts.c.ref == ref).values(**values))
-        return attempt.generation_id
+    else:
+        await _add_second(session, attempt, prediction_id, now=now)
+    unended = await orphans(session, attempt.generation_id)
+    await wake(session, attempt.generation_id, now=now, orphans=len(unended))
+    return True
+
+
+async def _add_second(session: AsyncSession, attempt: Attempt, prediction_id: str, *, now: datetime) -> None:
     second = {
         "generation_id": attempt.generation_id,
         "number": await _next_unintended(session, attempt.generation_id),
         "ref": new_ref(),
         "state": "orphan",
         "prediction_id": prediction_id,
-        "reason": f"second prediction for {ref}",
+        "reason": f"second prediction for {attempt.ref}",
         "created_at": now,
     }
     await session.execute(insert(_attempts).values(**second))
-    return attempt.generation_id
 
 
 async def _next_unintended(session: AsyncSession, generation_id: str) -> int:

@@ -44,8 +44,7 @@ async def _take(
     seen = upsert(session, _messages).values(provider=provider, message_id=message.message_id, received_at=now)
     if not (await session.execute(seen.on_conflict_do_nothing().returning(_messages.c.message_id))).first():
         return False
-    if ref and (generation_id := await attempts.learn(session, ref, prediction.id, now=now)):
-        await wake(session, generation_id, now=now, orphans=await _orphans(session, generation_id))
+    if ref and await attempts.learn(session, ref, prediction.id, now=now):
         return True
     owner = select(Attempt.generation_id).where(Attempt.prediction_id == prediction.id)
     generation_id = await session.scalar(owner)
@@ -56,10 +55,6 @@ async def _take(
         return True
     await _show_progress(session, generation_id, prediction)
     return False
-
-
-async def _orphans(session: AsyncSession, generation_id: str) -> int:
-    return len(await attempts.orphans(session, generation_id))
 
 
 async def _show_progress(session: AsyncSession, generation_id: str, prediction: Prediction) -> None:

@@ -41,8 +41,8 @@ async def submit(machine: Machine, row: Generation) -> Generation:
     ref = attempts.new_ref()
     now = machine.clock.now()
     async with machine.commit("intent") as session:
-        await attempts.intend(session, row, ref, now=now)
         row = await move(session, row, Phase.SUBMITTING, now=now, due=now, attempt=row.attempt + 1)
+        await attempts.intend(session, row, ref, now=now)
     try:
         prediction = await machine.provider(row).create(_request(machine, row, ref))
     except CreateRefused as error:
@@ -54,7 +54,10 @@ async def submit(machine: Machine, row: Generation) -> Generation:
     except AnswerLost as error:
         return await doubt(machine, row, error.detail)
     machine.kill.reach("create.after_call")
-    return await bind(machine, row, ref, prediction)
+    row = await bind(machine, row, ref, prediction)
+    if row.prediction_id != prediction.id:
+        await _keep_id(machine, ref, prediction.id)  # a webhook named another one first; this one is to be ended
+    return row
 
 
 async def bind(machine: Machine, row: Generation, ref: str, prediction: Prediction) -> Generation:
