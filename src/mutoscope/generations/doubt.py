@@ -17,7 +17,7 @@ from mutoscope.generations.models import Attempt, Generation
 from mutoscope.generations.states import Phase
 from mutoscope.generations.submit import CANCELED, bind
 from mutoscope.generations.transitions import move
-from mutoscope.providers.base import Prediction, PredictionMissing, ProviderDown
+from mutoscope.providers.base import Prediction, PredictionMissing, ProviderError
 from mutoscope.replicate_protocol.references import parse_reference
 
 CLOCK_SKEW = timedelta(seconds=30)
@@ -31,7 +31,7 @@ async def resolve(machine: Machine, row: Generation) -> Generation:
     doubted_s = (now - (attempt.doubted_at or now)).total_seconds()
     try:
         found = await _find(machine, row, attempt)
-    except ProviderDown as error:
+    except ProviderError as error:
         # Once Cancel-After and the grace have passed, nothing can be running or billed any more.
         if doubted_s < machine.settings(row).run_timeout_s + machine.policy.unreachable_grace.total_seconds():
             raise

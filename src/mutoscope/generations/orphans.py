@@ -3,6 +3,7 @@
 Predictions that turned up after they had been given up. Adopted if of use, else cancelled and their cost kept.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mutoscope.generations import attempts
@@ -10,7 +11,7 @@ from mutoscope.generations.machine import Machine
 from mutoscope.generations.models import Attempt, Generation
 from mutoscope.generations.states import Phase
 from mutoscope.generations.transitions import move
-from mutoscope.providers.base import Prediction, PredictionMissing, Provider
+from mutoscope.providers.base import Prediction, PredictionMissing
 
 
 async def adopt_or_cancel(machine: Machine, row: Generation) -> Generation | None:
@@ -19,7 +20,7 @@ async def adopt_or_cancel(machine: Machine, row: Generation) -> Generation | Non
         found = await attempts.orphans(session, row.id)
     adopted = None
     for orphan in found:
-        prediction = await _look(machine.provider(row), orphan)
+        prediction = await _ask(machine.provider(row).get, orphan)
         if prediction and prediction.status == "succeeded" and not adopted and not prediction.data_removed:
             adopted = await _adopt(machine, row, prediction)
         else:
@@ -33,14 +34,14 @@ async def put_down_all(machine: Machine, row: Generation) -> bool:
     """Cancel the orphans of a row that has ended; ``True`` when none is left running."""
     async with machine.database.read() as session:
         found = await attempts.orphans(session, row.id)
-    ended = [await _put_down(machine, row, o, await _look(machine.provider(row), o)) for o in found]
+    ended = [await _put_down(machine, row, o, await _ask(machine.provider(row).get, o)) for o in found]
     return all(ended)
 
 
-async def _look(provider: Provider, orphan: Attempt) -> Prediction | None:
+async def _ask(call: Callable[[str], Awaitable[Prediction]], orphan: Attempt) -> Prediction | None:
     assert orphan.prediction_id, "an orphan is known by its prediction"  # noqa: S101
     try:
-        return await provider.get(orphan.prediction_id)
+        return await call(orphan.prediction_id)
     except PredictionMissing:
         return None
 
@@ -58,7 +59,7 @@ async def _adopt(machine: Machine, row: Generation, prediction: Prediction) -> G
 
 async def _put_down(machine: Machine, row: Generation, orphan: Attempt, prediction: Prediction | None) -> bool:
     if prediction and not prediction.terminal:
-        prediction = await machine.provider(row).cancel(prediction.id)
+        prediction = await _ask(machine.provider(row).cancel, orphan)
     if prediction and not prediction.terminal:
         return False
     async with machine.commit("put_down") as session:

@@ -23,10 +23,10 @@ DEADLINE_SLACK = timedelta(seconds=5)
 
 async def watch(machine: Machine, row: Generation) -> Generation:
     """Look once, and move on or come back later."""
-    if row.orphans and (adopted := await adopt_or_cancel(machine, row)):
-        row = adopted
     now = machine.clock.now()
     try:
+        if row.orphans and (adopted := await adopt_or_cancel(machine, row)):
+            row = adopted
         prediction = await _look(machine, row, now)
     except ProviderError as error:
         return await _not_seen(machine, row, error, now)
@@ -53,12 +53,12 @@ async def _not_seen(machine: Machine, row: Generation, error: ProviderError, now
             return await machine.stay(row, "look_later", due=now + timedelta(seconds=1))
         case PredictionMissing():
             return await machine.fail(row, Failure("provider_lost", error.detail))
-        case Throttled():
-            later = now + timedelta(seconds=error.retry_after_s)
-            return await machine.stay(row, "look_later", due=later)
         # Once Cancel-After and the grace have passed, nothing can be running or billed any more.
         case _ if _deadline_passed(row, now, machine.policy.unreachable_grace):
             return await machine.fail(row, Failure("provider_unreachable", error.detail))
+        case Throttled():
+            later = now + timedelta(seconds=error.retry_after_s)
+            return await machine.stay(row, "look_later", due=later)
         case _:
             raise error
 
