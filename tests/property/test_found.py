@@ -1,0 +1,186 @@
+"""Stories that once ended badly, each as short as it goes. The machine, or reading for it, found them."""
+
+from typing import Any
+
+import pytest
+
+from tests.property.conftest import OpenStage
+from tests.property.shop import LEASE
+from tests.property.stage import Stage
+
+LAPSE_S = LEASE.total_seconds() + 1
+
+
+def ask(stage: Stage, model: str = "picture") -> None:
+    stage.ask("ann", model, "cat", 1)
+    stage.check()
+
+
+def only(stage: Stage) -> Any:
+    """The one generation."""
+    stage.touched = True
+    stage.check()
+    (row,) = stage.look.rows.values()
+    return row
+
+
+def attempts(stage: Stage) -> list[Any]:
+    return [*stage.look.attempts]
+
+
+@pytest.mark.parametrize("webhooks", [True, False])
+def test_an_output_nested_too_deep_is_refused(open_stage: OpenStage, webhooks: bool) -> None:
+    """It raised in the step ``store``, again and again, for ever."""
+    stage = open_stage(webhooks)
+    ask(stage)
+    stage.work(1)
+    stage.finish(0, "succeeded", "deep", None)
+    stage.wait(60)
+    stage.work(1)
+    row = only(stage)
+    assert (row.status, row.failure_code) == ("failed", "output_rejected")
+    stage.end()
+
+
+def test_a_refused_create_that_was_made_is_put_down_on_record(open_stage: OpenStage) -> None:
+    """Its attempt had ended with the refusal, so the real end and its cost were not written down."""
+    stage = open_stage(True)
+    stage.next_create("refused, but made")
+    ask(stage)
+    stage.work(1)
+    stage.start(0)
+    stage.wait(2)
+    stage.webhook(0, True, 1)
+    stage.work(1)
+    row = only(stage)
+    assert (row.status, row.failure_code) == ("failed", "provider_refused")
+    (attempt,) = attempts(stage)
+    assert (attempt.prediction_id, attempt.state, attempt.prediction_status) == ("p1", "ended", "canceled")
+    assert attempt.predict_time_s == 2
+    stage.end()
+
+
+def test_what_a_late_worker_brings_after_it_was_given_up_is_put_down(open_stage: OpenStage) -> None:
+    """Its id was kept, but nobody was told of the orphan: it ran until ``Cancel-After``."""
+    stage = open_stage(False)
+    stage.shop.fake.keeps_deadlines = False
+    ask(stage)
+    stage.work_slowly(0, 2)  # held after create: p1 is made
+    stage.wait(LAPSE_S)
+    stage.trouble("list empty", "down", 50)
+    for _ in range(8):  # another takes over, looks for p1 in vain, gives it up, and makes p2
+        stage.work(1)
+        stage.wait(10)
+    assert sorted(stage.shop.fake.predictions) == ["p1", "p2"]
+    stage.go_on(0, 0)
+    for _ in range(3):
+        stage.work(1)
+        stage.wait(15)
+    assert stage.shop.fake.look("p1").status == "canceled"
+    stage.end()
+
+
+def test_both_of_two_predictions_for_one_create_are_known(open_stage: OpenStage) -> None:
+    """The provider made two, a webhook named one first: the one in the answer was dropped, and ran on."""
+    stage = open_stage(True)
+    stage.next_create("made twice")
+    ask(stage)
+    stage.work_slowly(0, 2)  # held after create: its answer will be p2
+    stage.webhook(1, True, 1)  # p1
+    stage.go_on(0, 0)
+    for _ in range(3):
+        stage.wait(1)
+        stage.work(1)
+    row = only(stage)
+    assert row.prediction_id == "p1"
+    assert {attempt.prediction_id for attempt in attempts(stage)} == {"p1", "p2"}
+    stage.wait(20)
+    stage.work(1)
+    assert stage.shop.fake.look("p2").status == "canceled"
+    stage.end()
+
+
+def test_a_late_worker_that_would_ask_again_stops_without_a_word(open_stage: OpenStage) -> None:
+    """Its attempt had the number of the one that was made meanwhile: an unexpected error in the log."""
+    stage = open_stage(True)
+    stage.next_create("down")
+    ask(stage)
+    stage.work(1)  # the first attempt is refused; there will be a second
+    stage.wait(2)
+    row = stage.run(stage.shop.claim(only(stage).id))
+    assert row
+    stage.wait(LAPSE_S)
+    stage.work(1)  # makes the second attempt
+    assert "through" in stage.run(stage.shop.work(row))
+    only(stage)
+    assert len(stage.shop.fake.predictions) == 1
+    stage.end()
+
+
+@pytest.mark.parametrize("error", ["down", "forbidden", "throttled"])
+def test_a_doubt_that_nobody_can_resolve_ends(open_stage: OpenStage, error: str) -> None:
+    """A provider that refuses to list kept the generation and its credits for ever; only one that is down did not."""
+    stage = open_stage(False)
+    stage.next_create("answer lost, made")
+    ask(stage)
+    stage.trouble("recent", error, 1e6)
+    for _ in range(9):
+        stage.work(1)
+        stage.wait(120)
+    row = only(stage)
+    assert (row.status, row.failure_code) == ("failed", "provider_unreachable")
+    stage.end()
+
+
+@pytest.mark.parametrize("error", ["down", "forbidden", "throttled"])
+def test_a_wait_that_nobody_answers_ends(open_stage: OpenStage, error: str) -> None:
+    stage = open_stage(False)
+    ask(stage)
+    stage.work(1)
+    stage.trouble("get", error, 1e6)
+    for _ in range(9):
+        stage.work(1)
+        stage.wait(120)
+    row = only(stage)
+    assert (row.status, row.failure_code) == ("failed", "provider_unreachable")
+    stage.end()
+
+
+@pytest.mark.parametrize("error", ["down", "forbidden"])
+def test_a_wait_with_an_orphan_that_nobody_answers_ends(open_stage: OpenStage, error: str) -> None:
+    """The orphan was asked for first, outside of what knows the deadline."""
+    stage = open_stage(True)
+    stage.next_create("made twice")
+    ask(stage)
+    stage.work(1)
+    stage.webhook(1, True, 1)
+    stage.trouble("get", error, 1e6)
+    for _ in range(9):
+        stage.work(1)
+        stage.wait(120)
+    row = only(stage)
+    assert (row.status, row.failure_code) == ("failed", "provider_unreachable")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"logs": "half\0way"},
+        {"status": "a status of which nobody has heard before in this form"},
+        {"status": "succeeded", "output": "words\0", "logs": "\0"},
+        {"status": "succeeded", "output": {"words\0": ["\0"]}},
+        {"status": "succeeded", "output": [float("nan"), float("inf")]},
+        {"status": "failed", "error": "no\0"},
+    ],
+)
+def test_what_the_provider_says_can_always_be_kept(open_stage: OpenStage, said: dict[str, Any]) -> None:
+    """PostgreSQL keeps no NUL, JSON has no NaN, and a column has a width: the step failed for ever."""
+    stage = open_stage(False)
+    ask(stage)
+    stage.work(1)
+    stage.shop.fake.predictions["p1"] = stage.shop.fake.look("p1").model_copy(update=said)
+    for _ in range(3):
+        stage.wait(20)
+        stage.work(1)
+    only(stage)
+    stage.end()
