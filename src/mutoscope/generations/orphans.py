@@ -49,12 +49,11 @@ async def _ask(call: Callable[[str], Awaitable[Prediction]], orphan: Attempt) ->
 async def _adopt(machine: Machine, row: Generation, prediction: Prediction) -> Generation:
     """The orphan has what the row waits for: swap the two."""
     async with machine.commit("adopt") as session:
-        values: dict[str, Any] = {"prediction_id": prediction.id, "prediction_status": prediction.status}
-        moved = await move(session, row, Phase.AWAIT, now=machine.clock.now(), due=machine.clock.now(), **values)
         await attempts.set_state(session, prediction.id, "bound")
         if row.prediction_id:
             await attempts.set_state(session, row.prediction_id, "orphan")
-    return moved
+        values: dict[str, Any] = {"prediction_id": prediction.id, "prediction_status": prediction.status}
+        return await move(session, row, Phase.AWAIT, now=machine.clock.now(), due=machine.clock.now(), **values)
 
 
 async def _put_down(machine: Machine, row: Generation, orphan: Attempt, prediction: Prediction | None) -> bool:

@@ -54,17 +54,24 @@ async def submit(machine: Machine, row: Generation) -> Generation:
     except AnswerLost as error:
         return await doubt(machine, row, error.detail)
     machine.kill.reach("create.after_call")
-    row = await bind(machine, row, ref, prediction)
-    if row.prediction_id != prediction.id:
+    try:
+        bound = await bind(machine, row, ref, prediction)
+    except Fenced:
+        await _keep_id(machine, ref, prediction.id)  # whoever has taken over must know of it
+        raise
+    if bound.prediction_id != prediction.id:
         await _keep_id(machine, ref, prediction.id)  # a webhook named another one first; this one is to be ended
-    return row
+    return bound
 
 
 async def bind(machine: Machine, row: Generation, ref: str, prediction: Prediction) -> Generation:
     """Tie the prediction to the row and wait for its end. From doubt too: a prediction that was found again.
 
+    Attempt first, row second, as everywhere: two transactions that lock them in different orders would block each
+    other.
+
     Raises:
-        Fenced: The row was taken over; the prediction's id is kept on the attempt all the same.
+        Fenced: The row was taken over.
     """
     settings = machine.settings(row)
     now = machine.clock.now()
@@ -77,15 +84,12 @@ async def bind(machine: Machine, row: Generation, ref: str, prediction: Predicti
     }
     try:
         async with machine.commit("bind") as session:
-            due = now + timedelta(seconds=first_look_s)
-            moved = await move(session, row, Phase.AWAIT, now=now, due=due, **values)
             if not await attempts.bind(session, ref, prediction.id):
                 raise _Taken
+            due = now + timedelta(seconds=first_look_s)
+            moved = await move(session, row, Phase.AWAIT, now=now, due=due, **values)
     except (IntegrityError, _Taken):
         return await doubt(machine, row, f"prediction {prediction.id} is tied to another attempt")
-    except Fenced:
-        await _keep_id(machine, ref, prediction.id)
-        raise
     machine.bell.changed(row.id)
     return moved
 
