@@ -49,7 +49,7 @@ async def admit(
 ) -> Sequence[Generation]:
     """Let up to ``limit`` queued rows in, leased until ``until``."""
     budget = await _lock_budget(session, provider, now)
-    allowed = min(limit, _rate_allows(budget, limits, now))
+    allowed = min(limit, _rate_allows(budget, limits, now), await _free_places(session, provider, limits))
     if allowed <= 0:
         return []
     chosen = _fair_order(provider, limits).limit(allowed)
@@ -98,54 +98,63 @@ def _rate_allows(budget: Any, limits: Limits, now: datetime) -> int:
     return limits.settings.burst - -(-ahead // limits.interval)
 
 
-def _flying(provider: str, *by: ColumnElement[Any]) -> Any:
-    in_flight = and_(_rows.c.provider == provider, _rows.c.phase.in_(IN_FLIGHT))
-    return select(*by, func.count().label("n")).where(in_flight).group_by(*by)
+async def _free_places(session: AsyncSession, provider: str, limits: Limits) -> int:
+    flying = select(func.count()).where(_rows.c.provider == provider, _rows.c.phase.in_(IN_FLIGHT))
+    return limits.settings.max_in_flight - ((await session.scalar(flying)) or 0)
 
 
 def _fair_order(provider: str, limits: Limits) -> Any:
-    per_account = _flying(provider, _rows.c.account_id).subquery("per_account")
-    turn = func.coalesce(per_account.c.n, 0) + func.row_number().over(
-        partition_by=_rows.c.account_id, order_by=(_rows.c.priority.desc(), _rows.c.created_at, _rows.c.id)
+    """The ids to let in, in fair order.
+
+    First the models' places, then the accounts', so that neither blocks the other.
+    """
+    within_models = _within_models(_waiting(provider), _flying(provider, _rows.c.model), limits)
+    flying = _flying(provider, _rows.c.account_id)
+    turn = _in_flight_and_before(flying, within_models.c.account_id, within_models)
+    cap = func.coalesce(within_models.c.max_in_flight, limits.settings.max_in_flight_per_account)
+    turns = (
+        select(within_models, turn.label("turn"), cap.label("cap"))
+        .outerjoin(flying, flying.c.owner == within_models.c.account_id)
+        .subquery("turns")
     )
-    may_fly = func.coalesce(_accounts.c.max_in_flight, limits.settings.max_in_flight_per_account)
-    waiting = (
-        select(
-            _rows.c.id, _rows.c.model, _rows.c.priority, _rows.c.created_at, turn.label("turn"), may_fly.label("cap")
-        )
+    order = (turns.c.priority.desc(), turns.c.turn, turns.c.created_at, turns.c.id)
+    return select(turns.c.id).where(turns.c.turn <= turns.c.cap).order_by(*order)
+
+
+def _waiting(provider: str) -> Subquery:
+    """What is queued, with its place in the line of its own account and model."""
+    columns = (_rows.c.id, _rows.c.account_id, _rows.c.model, _rows.c.priority, _rows.c.created_at)
+    first_come = (_rows.c.priority.desc(), _rows.c.created_at, _rows.c.id)
+    own_turn = func.row_number().over(partition_by=(_rows.c.account_id, _rows.c.model), order_by=first_come)
+    queued = and_(_rows.c.provider == provider, _rows.c.phase == Phase.QUEUED, _rows.c.lease_until.is_(None))
+    return (
+        select(*columns, _accounts.c.max_in_flight, own_turn.label("own_turn"))
         .join(_accounts, _accounts.c.id == _rows.c.account_id)
-        .outerjoin(per_account, per_account.c.account_id == _rows.c.account_id)
-        .where(_rows.c.provider == provider, _rows.c.phase == Phase.QUEUED, _rows.c.lease_until.is_(None))
+        .where(queued)
         .subquery("waiting")
     )
-    ranked = _ranked(provider, waiting)
-    places = (
-        limits.settings.max_in_flight
-        - select(func.count()).where(_rows.c.provider == provider, _rows.c.phase.in_(IN_FLIGHT)).scalar_subquery()
-    )
-    return (
-        select(ranked.c.id)
-        .where(ranked.c.place <= places, ranked.c.model_turn <= _model_cap(ranked.c.model, limits))
-        .order_by(ranked.c.place)
-    )
 
 
-def _ranked(provider: str, waiting: Subquery) -> Subquery:
-    """Within their accounts' caps, in fair order: overall, and among those of the same model."""
-    per_model = _flying(provider, _rows.c.model).subquery("per_model")
-    fair = (waiting.c.priority.desc(), waiting.c.turn, waiting.c.created_at, waiting.c.id)
-    among_model = func.row_number().over(partition_by=waiting.c.model, order_by=fair)
-    return (
-        select(
-            waiting.c.id,
-            waiting.c.model,
-            func.row_number().over(order_by=fair).label("place"),
-            (func.coalesce(per_model.c.n, 0) + among_model).label("model_turn"),
-        )
-        .outerjoin(per_model, per_model.c.model == waiting.c.model)
-        .where(waiting.c.turn <= waiting.c.cap)
+def _within_models(waiting: Subquery, flying: Subquery, limits: Limits) -> Subquery:
+    """Those that their models have places for, small accounts first."""
+    fair = (waiting.c.priority.desc(), waiting.c.own_turn, waiting.c.created_at, waiting.c.id)
+    among = func.row_number().over(partition_by=waiting.c.model, order_by=fair)
+    ranked = (
+        select(waiting, (func.coalesce(flying.c.n, 0) + among).label("model_turn"))
+        .outerjoin(flying, flying.c.owner == waiting.c.model)
         .subquery("ranked")
     )
+    return select(ranked).where(ranked.c.model_turn <= _model_cap(ranked.c.model, limits)).subquery("within_models")
+
+
+def _flying(provider: str, owner: ColumnElement[Any]) -> Subquery:
+    in_flight = and_(_rows.c.provider == provider, _rows.c.phase.in_(IN_FLIGHT))
+    return select(owner.label("owner"), func.count().label("n")).where(in_flight).group_by(owner).subquery()
+
+
+def _in_flight_and_before(flying: Subquery, owner: ColumnElement[Any], among: Subquery) -> ColumnElement[int]:
+    first_come = (among.c.priority.desc(), among.c.created_at, among.c.id)
+    return func.coalesce(flying.c.n, 0) + func.row_number().over(partition_by=owner, order_by=first_come)
 
 
 def _model_cap(model: ColumnElement[str], limits: Limits) -> ColumnElement[int]:
