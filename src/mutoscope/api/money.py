@@ -7,7 +7,6 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mutoscope.api.shapes.money import GrantCreate, RefundCreate
-from mutoscope.bootstrap import Runtime
 from mutoscope.core.clock import Clock
 from mutoscope.db import Database
 from mutoscope.events import service as events
@@ -42,14 +41,16 @@ async def give(database: Database, clock: Clock, account_id: str, new: GrantCrea
         return lot
 
 
-async def refund(parts: Runtime, row: Generation, new: RefundCreate, *, key: str) -> None:
+async def refund(
+    database: Database, clock: Clock, row: Generation, new: RefundCreate, *, key: str, grace_s: float
+) -> None:
     """Give charged credits back, with an explicit entry. The same key again changes nothing.
 
     Raises:
         Conflict: More than was charged and not yet refunded, or the key was used for something else.
     """
-    now = parts.clock.now()
-    async with parts.database.write() as session:
+    now = clock.now()
+    async with database.write() as session:
         await ledger.refund(
             session,
             row.hold_id,
@@ -57,7 +58,7 @@ async def refund(parts: Runtime, row: Generation, new: RefundCreate, *, key: str
             key=f"refund:{key}",
             reason=new.reason,
             now=now,
-            grace_s=parts.settings.expiry_grace_s,
+            grace_s=grace_s,
         )
         if await _refunded_now(session, row.hold_id, now):
             data = {"credit_type": row.credit_type, "amount": new.amount, "reason": new.reason}

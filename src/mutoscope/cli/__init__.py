@@ -3,8 +3,6 @@
 import logging
 import sys
 
-from mutoscope.core.errors import MutoscopeError
-
 FAILED = 1
 
 
@@ -13,20 +11,14 @@ def main() -> None:
     # Imported here, so that what goes wrong with an import is said in one line too.
     try:
         from mutoscope.cli.app import app
-        from mutoscope.client.errors import ClientError
 
-        try:
-            app()
-        except (MutoscopeError, ClientError) as error:
-            _fail(str(error))
+        app()
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        # The last resort of the process: the log level shows or hides the traceback.
+        # The last resort of the process: nobody is served by a traceback who cannot change the code.
         logging.getLogger("mutoscope").debug("the command failed", exc_info=error)
-        _fail(f"{type(error).__name__}: {error}".strip().splitlines()[0])
-
-
-def _fail(text: str) -> None:
-    sys.stderr.write(f"mutoscope: {text}\n")
-    sys.exit(FAILED)
+        ours = type(error).__module__.startswith("mutoscope.")
+        text = str(error) if ours else f"{type(error).__name__}: {error}"
+        sys.stderr.write(f"mutoscope: {' '.join(text.split())}\n")
+        sys.exit(FAILED)

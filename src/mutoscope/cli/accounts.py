@@ -12,7 +12,7 @@ from mutoscope.cli.output import print_json, print_record, print_table, shown
 from mutoscope.cli.setup import Json, opened, settings_of
 from mutoscope.core.settings import Settings
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, help="Accounts of your users (directly on the database).")
 
 Ref = Annotated[str, typer.Argument(metavar="ACCOUNT", help="Its id or external id.")]
 

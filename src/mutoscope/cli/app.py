@@ -1,17 +1,58 @@
-"""All commands under one name."""
+"""All commands under one name. Each is imported when it is asked for, so that a light one starts at once."""
 
+import importlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from mutoscope import __version__
-from mutoscope.cli import accounts, audit, credit, doctor, generate, keys, migrate, models, runner, serve, worker
-from mutoscope.cli.demo import command as demo
+
+# Each command's module, and its function or group of functions there.
+COMMANDS = {
+    "demo": ("mutoscope.cli.demo.command", "demo"),
+    "serve": ("mutoscope.cli.serve", "serve"),
+    "worker": ("mutoscope.cli.worker", "worker"),
+    "runner": ("mutoscope.cli.runner", "runner"),
+    "generate": ("mutoscope.cli.generate", "generate"),
+    "models": ("mutoscope.cli.models", "models"),
+    "accounts": ("mutoscope.cli.accounts", "app"),
+    "credits": ("mutoscope.cli.credit", "app"),
+    "keys": ("mutoscope.cli.keys", "app"),
+    "migrate": ("mutoscope.cli.migrate", "migrate"),
+    "doctor": ("mutoscope.cli.doctor", "doctor"),
+    "audit": ("mutoscope.cli.audit", "audit"),
+}
+
+
+class _Commands(TyperGroup):
+    """The commands above, which Typer would rather have all at once."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names, in the order in which people meet them."""
+        del ctx
+        return [*COMMANDS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """One of them, or nothing."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name]
+        found = getattr(importlib.import_module(module), name)
+        if not isinstance(found, typer.Typer):
+            single = typer.Typer(add_completion=False)
+            single.command(cmd_name)(found)
+            found = single
+        command = typer.main.get_command(found)
+        command.name = cmd_name
+        return command
+
 
 app = typer.Typer(
     name="mutoscope",
-    help="Paid AI generation: credits, durable jobs and stored results in one service.",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -34,17 +75,3 @@ def top(
 ) -> None:
     """Paid AI generation: credits, durable jobs and stored results in one service."""
     ctx.obj = config
-
-
-app.command("demo")(demo.demo)
-app.command("serve")(serve.serve)
-app.command("worker")(worker.worker)
-app.command("runner")(runner.runner)
-app.command("generate")(generate.generate)
-app.command("models")(models.models)
-app.add_typer(accounts.app, name="accounts", help="Accounts of your users (directly on the database).")
-app.add_typer(credit.app, name="credits", help="Credits of an account (directly on the database).")
-app.add_typer(keys.app, name="keys", help="API keys (directly on the database).")
-app.command("migrate")(migrate.migrate)
-app.command("doctor")(doctor.doctor)
-app.command("audit")(audit.audit)

@@ -17,7 +17,7 @@ from mutoscope.core.ids import new_id
 from mutoscope.core.settings import Settings
 from mutoscope.ledger import service as ledger
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, help="Credits of an account (directly on the database).")
 
 
 @app.command("grant")

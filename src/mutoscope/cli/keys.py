@@ -14,7 +14,7 @@ from mutoscope.cli.setup import Json, opened, settings_of
 from mutoscope.core.clock import SystemClock
 from mutoscope.core.settings import Settings
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, help="API keys (directly on the database).")
 
 
 @app.command("create")

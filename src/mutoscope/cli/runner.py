@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mutoscope.cli.output import say
-from mutoscope.cli.serve import Host
+from mutoscope.cli.setup import Host
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.logging import configure_logging
 

@@ -10,12 +10,11 @@ from mutoscope.api.app import build_app
 from mutoscope.api.serving import listen, serving, url_of
 from mutoscope.bootstrap import Runtime, open_runtime
 from mutoscope.cli.output import note, say
-from mutoscope.cli.setup import prepare, settings_of
+from mutoscope.cli.setup import Host, prepare, settings_of
 from mutoscope.cli.stopping import stop_signals
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.settings import Settings
 
-Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one.")]
 
 

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from mutoscope.accounts.service import Accounts
-from mutoscope.bootstrap import check_schema
 from mutoscope.core.clock import SystemClock
+from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.logging import configure_logging
 from mutoscope.core.settings import Settings, load_settings
 from mutoscope.db import Database, migrate
 
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -45,7 +46,8 @@ async def opened(settings: Settings) -> AsyncGenerator[tuple[Database, Accounts]
     await prepare(settings)
     database = Database(settings.database, pool_size=2)
     try:
-        await check_schema(database)
+        if await migrate.current(database) != migrate.head():
+            raise ConfigurationError("The database's schema is not the one of this version: run `mutoscope migrate`.")
         yield database, Accounts(database, SystemClock())
     finally:
         await database.aclose()

@@ -54,5 +54,6 @@ async def make_refund(
 ) -> RefundRead:
     """Give charged credits of a generation back to its account, as an entry of its own."""
     row = await parts.generations.get(on_behalf.account_id, generation_id)
-    await refund(parts, row, body, key=idempotency_key)
+    grace_s = parts.settings.expiry_grace_s
+    await refund(parts.database, parts.clock, row, body, key=idempotency_key, grace_s=grace_s)
     return RefundRead(generation_id=row.id, credit_type=row.credit_type, amount=body.amount, reason=body.reason)

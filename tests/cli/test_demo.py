@@ -1,0 +1,83 @@
+"""``mutoscope demo``, whole: a child runner, two paid generations, and nothing left behind."""
+
+import asyncio
+import os
+import re
+import signal
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cli.shell import Running, Shell
+
+pytestmark = pytest.mark.slow
+
+
+async def test_the_demo_makes_two_pictures_and_a_ledger_that_adds_up_and_runs_again(empty: Shell) -> None:
+    for given in (100, 200):
+        done = await empty.ok("demo", "--once", "--prompt", "a harbour in the rain")
+        assert f"{given} given = " in done.out
+        assert "it adds up" in done.out
+        pictures = re.findall(r"(?:painter|upscale): (\S+\.png) \(image/png", done.out)
+        assert len(pictures) == 2
+        sizes = [(empty.directory / picture).stat().st_size for picture in pictures]
+        assert sizes[1] > sizes[0] > 10_000
+    data = {"MUTOSCOPE_DATA_DIR": ".mutoscope/demo"}
+    assert (await empty.with_env(**data).ok("audit")).status == 0
+    assert _left_behind(empty) == []
+
+
+async def test_ctrl_c_ends_everything_also_in_the_middle(empty: Shell) -> None:
+    async with empty.start("demo") as demo:
+        await demo.line_with("painter:")
+        runner = _left_behind(empty)
+        assert len(runner) == 1
+        assert await demo.stop(signal.SIGINT) == 0
+    assert _left_behind(empty) == []
+
+
+async def test_a_kill_ends_the_runner_too(empty: Shell) -> None:
+    async with empty.start("demo") as demo:
+        await demo.line_with("runner ")
+        assert len(_left_behind(empty)) == 1
+        await demo.stop(signal.SIGKILL)
+        async with asyncio.timeout(30):
+            while _left_behind(empty):
+                await asyncio.sleep(0.1)
+
+
+async def test_it_goes_on_serving_as_it_says(empty: Shell) -> None:
+    async with empty.start("demo") as demo:
+        url, key = await _next_steps(demo)
+        await demo.line_with("Serving until Ctrl-C")
+        headers = {"Authorization": f"Bearer {key}", "Mutoscope-Account": "demo"}
+        async with httpx.AsyncClient(base_url=url, headers=headers) as http:
+            made = (await http.get("/v1/generations")).json()["data"]
+            assert [one["model"] for one in made] == ["upscale", "painter"]
+            assert {one["status"] for one in made} == {"completed"}
+            file = made[0]["files"][0]
+            assert len((await http.get(file["url"])).content) == file["size_bytes"]
+        assert await demo.stop(signal.SIGTERM) == 0
+    assert _left_behind(empty) == []
+
+
+async def _next_steps(demo: Running) -> tuple[str, str]:
+    line = await demo.line_with("export MUTOSCOPE_URL=")
+    found = re.fullmatch(r"export MUTOSCOPE_URL=(\S+) MUTOSCOPE_API_KEY=(\S+)", line)
+    assert found
+    return found[1], found[2]
+
+
+def _left_behind(shell: Shell) -> list[int]:
+    """Processes that work in this folder, except for the demo itself."""
+    found: list[int] = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if any(word.startswith(str(shell.directory).encode()) for word in words) and b"runner" in words:
+                found.append(int(entry.name))
+    return found

@@ -1,0 +1,130 @@
+"""``serve``, ``worker``, ``generate``, ``models`` and ``doctor``, with a real runner behind them."""
+
+import asyncio
+import hashlib
+import signal
+
+import httpx
+import pytest
+
+from tests.cli.shell import Running, Shell
+from tests.servers.postgres import PostgresServer
+from tests.world import RunnerProcess
+
+
+async def _connected(shell: Shell, serving: Running) -> Shell:
+    """A shell that talks to a service which has just been started for the first time."""
+    key = (await serving.line_with("Operator key")).rpartition(" ")[2]
+    url = (await serving.line_with("Mutoscope serves")).rpartition(" ")[2]
+    return shell.with_env(MUTOSCOPE_URL=url, MUTOSCOPE_API_KEY=key)
+
+
+async def test_generate_saves_the_file_and_says_what_it_cost(shell: Shell) -> None:
+    async with shell.start("serve", "--port", "0") as serving:
+        user = await _connected(shell, serving)
+        await shell.ok("accounts", "create", "user-1")
+        await shell.ok("credits", "grant", "user-1", "10")
+        assert "3 image_generation credits per run" in (await user.ok("models")).out
+        assert "seconds" in (await user.ok("models", "echo")).out
+        generate = ("generate", "echo", "--account", "user-1")
+        done = await user.ok(
+            *generate, "-i", "text=hello", "-i", "seconds=0.5", "-i", "output=file", "--out", "pictures"
+        )
+        assert "3 image_generation credits charged, 0 returned" in done.err
+        saved = user.directory / done.out.strip()
+        assert saved.parent.name == "pictures"
+        assert saved.read_bytes().startswith(b"\x89PNG")
+        shown = (await user.ok(*generate, "-i", "text=hello", "-i", "output=file", "--json")).json
+        assert (
+            shown["files"][0]["sha256"] == hashlib.sha256((user.directory / shown["paths"][0]).read_bytes()).hexdigest()
+        )
+        text = await user.ok(*generate, "-i", "text=12", "-i", "output=text", "--idempotency-key", "k")
+        assert text.out == "12\n"
+        poor = await user.run(*generate, "-i", "text=more")
+        assert (poor.status, poor.err.count("\n")) == (1, 1)
+        assert "insufficient_credits" in poor.err
+        wrong = await user.run(*generate, "-i", "secnods=1")
+        assert "did you mean 'seconds'" in wrong.err
+        assert (await user.ok("audit")).status == 0
+        assert await serving.stop() == 0
+        assert "Stopping" in await serving.errors()
+
+
+async def test_a_failure_is_an_exit_status(shell: Shell) -> None:
+    async with shell.start("serve", "--port", "0") as serving:
+        user = await _connected(shell, serving)
+        await shell.ok("accounts", "create", "user-1")
+        await shell.ok("credits", "grant", "user-1", "10")
+        failed = await user.run("generate", "echo", "--account", "user-1", "-i", "fail=list index out of range")
+        assert failed.status == 1
+        assert "failed: list index out of range (provider_failed)" in failed.err
+        assert await serving.stop(signal.SIGINT) == 0
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_a_worker_moves_what_the_api_accepts(shell: Shell) -> None:
+    async with shell.start("serve", "--port", "0", "--no-engine") as serving:
+        user = await _connected(shell, serving)
+        await shell.ok("accounts", "create", "user-1")
+        await shell.ok("credits", "grant", "user-1", "10")
+        generate = ("generate", "echo", "--account", "user-1", "--json", "-i", "text=hello")
+        queued = (await user.ok(*generate, "--no-wait", "--idempotency-key", "one")).json
+        assert queued["status"] == "queued"
+        async with shell.start("worker") as working:
+            await working.line_with("Mutoscope works")
+            assert (await user.ok(*generate, "--idempotency-key", "one")).json["status"] == "completed"
+            assert await working.stop() == 0
+
+
+async def test_serve_refuses_an_old_postgres_until_told(
+    empty: Shell, postgres: PostgresServer, runner: RunnerProcess
+) -> None:
+    url = await postgres.create_database()
+    try:
+        shell = empty.with_env(DATABASE_URL=url, REPLICATE_BASE_URL=runner.url, REPLICATE_API_TOKEN="test")
+        refused = await shell.run("serve", "--port", "0")
+        assert refused.status == 1
+        assert "mutoscope migrate" in refused.err
+        async with shell.start("serve", "--port", "0", "--migrate") as serving:
+            user = await _connected(shell, serving)
+            async with httpx.AsyncClient(base_url=user.env["MUTOSCOPE_URL"]) as anybody:
+                assert (await anybody.get("/readyz")).status_code == 200
+            taken = user.env["MUTOSCOPE_URL"].rpartition(":")[2]
+            second = await shell.run("serve", "--port", taken)
+            assert (second.status, f"127.0.0.1:{taken}" in second.err) == (1, True)
+    finally:
+        await postgres.drop_database(url)
+
+
+async def test_doctor_is_content_or_says_what_to_do(shell: Shell) -> None:
+    good = await shell.ok("doctor")
+    for line in ("database", "provider", "storage", "model echo"):
+        assert line in good.out
+    assert "FAILED" not in good.out
+    ill = shell.with_env(REPLICATE_BASE_URL="http://127.0.0.1:9", MUTOSCOPE_SECRET="short")
+    bad = await ill.run("doctor", "--json")
+    assert bad.status == 1
+    states = {one["check"]: one["state"] for one in bad.json}
+    failed = {check for check, state in states.items() if state == "failed"}
+    assert failed == {"provider", "storage", "secret", "model echo"} - (
+        {"storage"} if states["storage"] == "ok" else set()
+    )
+    assert all(one["todo"] for one in bad.json if one["state"] == "failed")
+    lost = await shell.with_env(DATABASE_URL="postgresql://nobody@127.0.0.1:9/none").run("doctor")
+    assert lost.status == 1
+    assert "DATABASE_URL" in lost.out
+    assert "Traceback" not in lost.err
+
+
+async def test_doctor_reports_settings_that_cannot_be_read(empty: Shell) -> None:
+    done = await empty.with_env(MUTOSCOPE_LINK_S="soon").run("doctor")
+    assert done.status == 1
+    assert "link_s" in done.out
+
+
+async def test_the_runner_ends_with_whoever_started_it(empty: Shell) -> None:
+    async with empty.start("runner", "--port", "0", "--with-parent") as runner:
+        await runner.line_with("webhook_secret")
+        assert runner.process.stdin
+        runner.process.stdin.close()
+        await asyncio.wait_for(runner.process.wait(), 20)
