@@ -166,11 +166,11 @@ def _settings(*, examples: int, steps: int) -> settings:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_any_interleaving(story: type[Story]) -> None:
-    run_state_machine_as_test(story, settings=_settings(examples=8, steps=40))
+    run_state_machine_as_test(story, settings=_settings(examples=16, steps=40))
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.slow
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 def test_any_interleaving_on_postgres(story: type[Story]) -> None:
-    run_state_machine_as_test(story, settings=_settings(examples=4, steps=40))
+    run_state_machine_as_test(story, settings=_settings(examples=6, steps=40))

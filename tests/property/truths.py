@@ -195,3 +195,15 @@ def loose_ends(shop: Shop, now: Look, *, lost: int, doubled: int) -> Iterator[st
     intended = sum(attempt.number > 0 for attempt in now.attempts)
     if len(predictions) - doubled > intended:
         yield f"{len(predictions)} predictions were made, {doubled} of them unasked, for {intended} attempts"
+    yield from _costs(shop, now, known)
+
+
+def _costs(shop: Shop, now: Look, known: dict[str, Row[Any]]) -> Iterator[str]:
+    """What the provider bills is on record, but where it could not be asked any more."""
+    for bill in shop.fake.billed():
+        attempt = known.get(bill.id)
+        if attempt is None or now.rows[attempt.generation_id].failure_code == "provider_unreachable":
+            continue
+        if (attempt.state, attempt.predict_time_s) != ("ended", bill.predict_time_s):
+            on_record = f"{attempt.state} {attempt.predict_time_s}"
+            yield f"{bill.id} costs {bill.predict_time_s} s, but is on record as {on_record}"
