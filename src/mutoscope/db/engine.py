@@ -94,7 +94,9 @@ def _unavailable() -> Generator[None]:
         yield
     except Exception as error:
         if _is_outage(error):
-            raise Unavailable("The database is out of reach or too busy; nothing was accepted. Try again shortly.") from error
+            raise Unavailable(
+                "The database is out of reach or too busy; nothing was accepted. Try again shortly."
+            ) from error
         raise
 
 
