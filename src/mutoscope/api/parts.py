@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from mutoscope.bootstrap import Runtime
 
 
-def _runtime(request: Request) -> Runtime:
+async def _runtime(request: Request) -> Runtime:  # not a plain function: FastAPI would send it to a thread
     runtime: Runtime = request.app.state.runtime
     return runtime
 

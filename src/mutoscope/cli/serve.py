@@ -12,6 +12,7 @@ from mutoscope.bootstrap import Runtime, open_runtime
 from mutoscope.cli.output import note, say
 from mutoscope.cli.setup import Host, prepare, settings_of
 from mutoscope.cli.stopping import stop_signals
+from mutoscope.core import loop
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.settings import Settings
 
@@ -29,7 +30,7 @@ def serve(
     settings = settings_of(ctx)
     listener = listen(host, port)
     try:
-        asyncio.run(_serve(settings, listener, upgrade=migrate, run_engine=engine))
+        loop.run(_serve(settings, listener, upgrade=migrate, run_engine=engine))
     finally:
         listener.close()
 

@@ -1,19 +1,18 @@
 """``mutoscope worker``: the engine without the API, as many as you like on one PostgreSQL database."""
 
-import asyncio
-
 import typer
 
 from mutoscope.bootstrap import open_runtime, running
 from mutoscope.cli.output import note, say
 from mutoscope.cli.setup import prepare, settings_of
 from mutoscope.cli.stopping import stop_signals
+from mutoscope.core import loop
 from mutoscope.core.settings import Settings
 
 
 def worker(ctx: typer.Context) -> None:
     """Move generations, until Ctrl-C or SIGTERM. What is under way is finished or left to another worker."""
-    asyncio.run(_work(settings_of(ctx)))
+    loop.run(_work(settings_of(ctx)))
 
 
 async def _work(settings: Settings) -> None:

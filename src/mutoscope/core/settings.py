@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
 
     database_url: str | None = Field(default=None, validation_alias=_named("database_url", "DATABASE_URL"))
-    database_pool: int = Field(default=10, ge=2, le=200)
+    database_pool: int = Field(default=20, ge=2, le=200)
 
     replicate_api_token: SecretStr | None = Field(
         default=None, validation_alias=_named("replicate_api_token", "REPLICATE_API_TOKEN")

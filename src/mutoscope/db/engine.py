@@ -119,7 +119,7 @@ def _create_engine(url: URL, pool_size: int) -> AsyncEngine:
     return create_async_engine(
         url,
         pool_size=pool_size,
-        max_overflow=pool_size,
+        max_overflow=0,  # connections beyond the pool would be opened and thrown away again and again
         pool_timeout=POOL_TIMEOUT_S,
         pool_pre_ping=False,
         connect_args={"command_timeout": COMMAND_TIMEOUT_S, "server_settings": {"application_name": "mutoscope"}},

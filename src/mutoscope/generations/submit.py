@@ -126,7 +126,7 @@ def _early_end(machine: Machine, row: Generation) -> Failure | None:
 def _request(machine: Machine, row: Generation, ref: str) -> PredictionRequest:
     settings = machine.settings(row)
     url = machine.policy.webhook_url
-    events = ("start", "logs", "completed") if settings.progress else ("completed",)
+    events = ("logs", "completed") if settings.progress else ("completed",)
     return PredictionRequest(row.reference, row.input, url(ref) if url else None, events, settings.run_timeout_s)
 
 

@@ -1,7 +1,6 @@
 """``python -m mutoscope.runner``: a runner as a process, which prints one line of JSON when it is ready."""
 
 import argparse
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mutoscope.core import loop
 from mutoscope.core.errors import MutoscopeError
 from mutoscope.core.logging import configure_logging
 from mutoscope.runner.config import RunnerConfig
@@ -22,7 +22,7 @@ def main() -> int:
     configure_logging(arguments.log_level)
     try:
         config = _config(arguments)
-        asyncio.run(serve(config, ready=lambda url: _announce(config, url)))
+        loop.run(serve(config, ready=lambda url: _announce(config, url)))
     except (MutoscopeError, ValidationError, OSError) as error:
         sys.stderr.write(f"mutoscope runner: {error}\n")
         return 2
