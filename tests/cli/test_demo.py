@@ -15,17 +15,30 @@ pytestmark = pytest.mark.slow
 
 
 async def test_the_demo_makes_two_pictures_and_a_ledger_that_adds_up_and_runs_again(empty: Shell) -> None:
-    for given in (100, 200):
-        done = await empty.ok("demo", "--once", "--prompt", "a harbour in the rain")
-        assert f"{given} given = " in done.out
-        assert "it adds up" in done.out
-        pictures = re.findall(r"(?:painter|upscale): (\S+\.png) \(image/png", done.out)
-        assert len(pictures) == 2
-        sizes = [(empty.directory / picture).stat().st_size for picture in pictures]
-        assert sizes[1] > sizes[0] > 10_000
-    data = {"MUTOSCOPE_DATA_DIR": ".mutoscope/demo"}
-    assert (await empty.with_env(**data).ok("audit")).status == 0
+    done = await empty.ok("demo", "--once", "--prompt", "a harbour in the rain")
+    assert "100 given = 95 available + 0 held + 5 spent + 0 expired: it adds up" in done.out
+    pictures = re.findall(r"(?:painter|upscale): (\S+\.png) \(image/png", done.out)
+    sizes = [(empty.directory / picture).stat().st_size for picture in pictures]
+    assert len(sizes) == 2
+    assert sizes[1] > sizes[0] > 10_000
     assert _left_behind(empty) == []
+    async with empty.start("demo") as again:
+        await again.line_with("200 given = 190 available + 0 held + 10 spent + 0 expired: it adds up")
+        await _serves(*await _next_steps(again))
+        await again.line_with("Serving until Ctrl-C")
+        assert await again.stop(signal.SIGTERM) == 0
+    assert _left_behind(empty) == []
+    assert (await empty.with_env(MUTOSCOPE_DATA_DIR=".mutoscope/demo").ok("audit")).status == 0
+
+
+async def _serves(url: str, key: str) -> None:
+    headers = {"Authorization": f"Bearer {key}", "Mutoscope-Account": "demo"}
+    async with httpx.AsyncClient(base_url=url, headers=headers) as http:
+        made = (await http.get("/v1/generations")).json()["data"]
+        assert [one["model"] for one in made] == ["upscale", "painter"] * 2
+        assert {one["status"] for one in made} == {"completed"}
+        file = made[-1]["files"][0]
+        assert len((await http.get(file["url"])).content) == file["size_bytes"]
 
 
 async def test_ctrl_c_ends_everything_also_in_the_middle(empty: Shell) -> None:
@@ -45,21 +58,6 @@ async def test_a_kill_ends_the_runner_too(empty: Shell) -> None:
         async with asyncio.timeout(30):
             while _left_behind(empty):
                 await asyncio.sleep(0.1)
-
-
-async def test_it_goes_on_serving_as_it_says(empty: Shell) -> None:
-    async with empty.start("demo") as demo:
-        url, key = await _next_steps(demo)
-        await demo.line_with("Serving until Ctrl-C")
-        headers = {"Authorization": f"Bearer {key}", "Mutoscope-Account": "demo"}
-        async with httpx.AsyncClient(base_url=url, headers=headers) as http:
-            made = (await http.get("/v1/generations")).json()["data"]
-            assert [one["model"] for one in made] == ["upscale", "painter"]
-            assert {one["status"] for one in made} == {"completed"}
-            file = made[0]["files"][0]
-            assert len((await http.get(file["url"])).content) == file["size_bytes"]
-        assert await demo.stop(signal.SIGTERM) == 0
-    assert _left_behind(empty) == []
 
 
 async def _next_steps(demo: Running) -> tuple[str, str]:

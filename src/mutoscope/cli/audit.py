@@ -85,7 +85,7 @@ def _result(findings: Sequence[Finding]) -> str:
 
 
 async def _findings(settings: Settings, *, hash_files: bool) -> list[Finding]:
-    async with opened(settings) as (database, _):
+    async with opened(settings, create=False) as (database, _):
         store = open_store(settings, open_links(settings, "http://127.0.0.1"))
         try:
             async with database.read() as session:

@@ -10,7 +10,7 @@ from mutoscope.cli import checks
 from mutoscope.cli.checks import Result
 from mutoscope.cli.output import print_json, say
 from mutoscope.cli.setup import Json, settings_of
-from mutoscope.core.errors import ConfigurationError
+from mutoscope.core.errors import ConfigurationError, MutoscopeError
 from mutoscope.core.settings import Settings
 
 TIMEOUT_S = 60
@@ -41,11 +41,13 @@ async def _examine(settings: Settings) -> Sequence[Result]:
 
 
 async def _in_time(check: checks.Check, settings: Settings) -> Sequence[Result]:
+    name = getattr(check, "__name__", "check")
     try:
         return await asyncio.wait_for(check(settings), TIMEOUT_S)
     except TimeoutError:
-        name = getattr(check, "__name__", "check")
         return [Result(name, "failed", f"no answer within {TIMEOUT_S} s", "Check that it can be reached from here.")]
+    except MutoscopeError as error:
+        return [Result(name, "failed", error.detail, "See docs/settings.md.")]
 
 
 def _print(results: Sequence[Result]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.logging import configure_logging
 from mutoscope.core.settings import Settings, load_settings
 from mutoscope.db import Database, migrate
+from mutoscope.db.engine import normalize_url
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -37,12 +39,19 @@ async def prepare(settings: Settings, *, upgrade: bool = False) -> None:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncGenerator[tuple[Database, Accounts]]:
+async def opened(settings: Settings, *, create: bool = True) -> AsyncGenerator[tuple[Database, Accounts]]:
     """The database alone, for commands that need no provider.
 
+    Args:
+        settings: All settings.
+        create: Whether a SQLite database that is not there is made, or missed.
+
     Raises:
-        ConfigurationError: Its schema is not the one of this version.
+        ConfigurationError: Its schema is not the one of this version, or there is none.
     """
+    path = normalize_url(settings.database).database
+    if not create and settings.database.startswith("sqlite") and not Path(path or "").is_file():
+        raise ConfigurationError(f"There is no database at {path}; check DATABASE_URL, --config and where you are.")
     await prepare(settings)
     database = Database(settings.database, pool_size=2)
     try:

@@ -16,7 +16,7 @@ from mutoscope.bootstrap import Runtime, open_runtime
 from mutoscope.cli.demo.child import RunnerChild, runner_child
 from mutoscope.cli.demo.report import print_ledger, print_next_steps, print_pictures
 from mutoscope.cli.demo.stage import Stage, set_stage
-from mutoscope.cli.demo.story import operator_key, tell
+from mutoscope.cli.demo.story import fresh_keys, tell
 from mutoscope.cli.output import note, say
 from mutoscope.cli.setup import prepare
 from mutoscope.cli.stopping import stop_signals
@@ -73,16 +73,16 @@ async def _demo(stage: Stage, listener: socket.socket, prompt: str, *, once: boo
 
 async def _play(stage: Stage, listener: socket.socket, prompt: str, *, once: bool) -> None:
     async with _running(stage, listener) as show:
-        key = await operator_key(show.runtime)
+        operator, user = await fresh_keys(show.runtime)
         _introduce(stage, show)
         # A provider on the internet cannot fetch from this machine, but it can from a bucket.
         by_link = stage.local or show.runtime.settings.aws_s3_bucket_name is not None
-        outcome = await tell(show.url, key, prompt, by_link=by_link)
+        outcome = await tell(show.url, operator, prompt, by_link=by_link)
         print_ledger(outcome)
         await print_pictures(show.runtime, outcome.generations)
         if once:
             return
-        print_next_steps(show.url, key)
+        print_next_steps(show.url, user, operator)
         say("Serving until Ctrl-C.")
         await _until_something_ends(show)
 

@@ -1,5 +1,6 @@
 """What the demo shows at its end: the account's ledger, adding up, and where the pictures are."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -57,11 +58,13 @@ def _shown(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def print_next_steps(url: str, key: str) -> None:
-    """How to go on by hand, while it serves."""
-    say("Go on with it:")
-    say(f"  export MUTOSCOPE_URL={url} MUTOSCOPE_API_KEY={key}")
-    say(f'  mutoscope generate painter -i prompt="a harbour in the rain" --account {ACCOUNT}')
-    headers = f'-H "Authorization: Bearer $MUTOSCOPE_API_KEY" -H "Mutoscope-Account: {ACCOUNT}"'
-    say(f"  curl $MUTOSCOPE_URL/v1/credits {headers}")
-    say(f"  {url}/docs describes the API\n")
+def print_next_steps(url: str, user: str, operator: str) -> None:
+    """How to go on by hand, while it serves: as the account's user, and as its operator."""
+    program = Path(sys.argv[0])
+    command = _shown(program.absolute()) if program.name == "mutoscope" else "mutoscope"
+    say("Go on with it, in another terminal:")
+    say(f"  export MUTOSCOPE_URL={url}")
+    say(f"  export MUTOSCOPE_API_KEY={user}   # account {ACCOUNT!r}")
+    say(f'  {command} generate painter -i prompt="a harbour in the rain"')
+    say('  curl $MUTOSCOPE_URL/v1/credits -H "Authorization: Bearer $MUTOSCOPE_API_KEY"')
+    say(f"  {url}/docs describes the API; the operator's key is {operator}\n")

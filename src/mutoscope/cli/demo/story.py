@@ -33,13 +33,18 @@ class Outcome:
     balance: Balance
 
 
-async def operator_key(runtime: Runtime) -> str:
-    """A fresh operator key; those of earlier demos are revoked, since nobody can know them any more."""
+async def fresh_keys(runtime: Runtime) -> tuple[str, str]:
+    """An operator's key and one of the demo's account.
+
+    Those of earlier demos are revoked: nobody knows them any more.
+    """
+    account = await runtime.accounts.create(ACCOUNT, name="Demo")
     for key in await runtime.accounts.list_keys():
-        if key.scope == "operator" and key.name == KEY_NAME and key.revoked_at is None:
+        if key.name == KEY_NAME and key.revoked_at is None:
             await runtime.accounts.revoke_key(key.id)
-    _, secret = await runtime.accounts.create_key("operator", name=KEY_NAME)
-    return secret
+    _, operator = await runtime.accounts.create_key("operator", name=KEY_NAME)
+    _, user = await runtime.accounts.create_key("account", account.id, name=KEY_NAME)
+    return operator, user
 
 
 async def tell(url: str, key: str, prompt: str, *, by_link: bool) -> Outcome:
