@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import delete, select, text, update
 
 from mutoscope.generations.models import Generation, OutputFile
 from mutoscope.ledger.models import CreditBalance, CreditHold
@@ -50,6 +50,11 @@ async def _shorten_file(here: World, row: Generation) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 
 
+async def _forget_file(here: World, row: Generation) -> None:
+    async with here.runtime.database.write() as session:
+        await session.execute(delete(OutputFile).where(OutputFile.generation_id == row.id))
+
+
 async def _forget_due(here: World, row: Generation) -> None:
     async with here.runtime.database.write() as session:
         values = {"phase": "await", "status": "processing", "due_at": None}
@@ -69,6 +74,7 @@ async def _change_charge(here: World, row: Generation) -> None:
         (_remove_file, {"stored_files"}),
         (_change_file, {"stored_files"}),
         (_shorten_file, {"stored_files"}),
+        (_forget_file, {"outputs"}),
         (_forget_due, {"liveness", "holds"}),
         (_change_charge, {"charges"}),
     ],

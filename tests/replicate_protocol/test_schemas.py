@@ -1,6 +1,7 @@
 from typing import Any
 
 import jsonschema_rs
+import pytest
 
 from mutoscope.replicate_protocol import schemas
 
@@ -57,3 +58,21 @@ def test_a_document_without_schemas_is_no_error() -> None:
         assert schemas.input_schema(document) is None
         assert schemas.output_schema(document) is None
         assert schemas.input_properties(document) == {}
+
+
+@pytest.mark.parametrize(
+    ("output", "files"),
+    [
+        ({"type": "string", "format": "uri"}, True),
+        ({"type": "array", "items": {"type": "string", "format": "uri"}}, True),
+        ({"type": "object", "properties": {"image": {"type": "string", "format": "uri"}}}, True),
+        ({"type": "string"}, False),
+        ({"type": "array", "items": {"type": "string"}, "x-cog-array-type": "iterator"}, False),
+        ({"type": "object", "properties": {"label": {"type": "string"}, "score": {"type": "number"}}}, False),
+        ({"type": "object"}, True),
+        ({"title": "Output"}, True),
+        ({}, True),
+    ],
+)
+def test_whether_an_output_may_name_files(output: dict[str, Any], files: bool) -> None:
+    assert schemas.gives_files({"components": {"schemas": {"Output": output}}}) is files

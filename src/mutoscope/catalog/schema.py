@@ -11,7 +11,7 @@ from jsonschema_rs import Draft4Validator, Draft202012Validator, ValidationError
 
 from mutoscope.core.errors import InvalidRequest, Unavailable
 from mutoscope.core.json_limits import find_fault, pointer_part
-from mutoscope.replicate_protocol.schemas import JsonSchema, input_properties, input_schema
+from mutoscope.replicate_protocol.schemas import JsonSchema, gives_files, input_properties, input_schema
 
 MAX_INPUT_BYTES = 1024 * 1024
 MAX_ERRORS = 20
@@ -39,6 +39,7 @@ class InputSchema:
     def __init__(self, openapi_schema: Mapping[str, Any]) -> None:
         self.json_schema: JsonSchema = input_schema(openapi_schema) or {"type": "object"}
         self.properties = input_properties(openapi_schema)
+        self.gives_files = gives_files(openapi_schema)
         self._open = not self.properties or bool(self.json_schema.get("additionalProperties", False))
         self._validator = _compile(self.json_schema)
 

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
@@ -123,7 +123,9 @@ class Catalog:
             MutoscopeError: The schema could not be read.
         """
         loaded = await self._load(alias)
-        return pricing.quote(self.get(alias).settings, input, loaded.compiled.json_schema)
+        priced = pricing.quote(self.get(alias).settings, input, loaded.compiled.json_schema)
+        # What a model that gives only text says is text, also where it looks like a link to a file.
+        return replace(priced, terms=priced.terms | {"gives_files": loaded.compiled.gives_files})
 
     async def aclose(self) -> None:
         """End what is being fetched in the background."""

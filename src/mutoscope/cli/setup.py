@@ -49,9 +49,8 @@ async def opened(settings: Settings, *, create: bool = True) -> AsyncGenerator[t
     Raises:
         ConfigurationError: Its schema is not the one of this version, or there is none.
     """
-    path = normalize_url(settings.database).database
-    if not create and settings.database.startswith("sqlite") and not Path(path or "").is_file():
-        raise ConfigurationError(f"There is no database at {path}; check DATABASE_URL, --config and where you are.")
+    if not create:
+        _must_be_there(settings)
     await prepare(settings)
     database = Database(settings.database, pool_size=2)
     try:
@@ -60,3 +59,11 @@ async def opened(settings: Settings, *, create: bool = True) -> AsyncGenerator[t
         yield database, Accounts(database, SystemClock())
     finally:
         await database.aclose()
+
+
+def _must_be_there(settings: Settings) -> None:
+    url = normalize_url(settings.database)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise ConfigurationError(
+            f"There is no database at {url.database}; check DATABASE_URL, --config and the directory you are in."
+        )

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.model_settings import Frozen, ModelSettings
 
+MIN_SECRET_CHARS = 16
 Seconds = Annotated[float, Field(gt=0, le=7 * 86400)]
 
 
@@ -48,7 +49,12 @@ class Settings(BaseSettings):
     """All of Mutoscope's settings. See ``docs/settings.md`` for each with its unit and default."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, env_prefix="MUTOSCOPE_", env_nested_delimiter="__"
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        env_prefix="MUTOSCOPE_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,  # compose files and CI pass what is unset as empty
     )
 
     environment: Literal["development", "production"] = "development"
@@ -128,6 +134,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.secret is not None and len(self.secret.get_secret_value()) < MIN_SECRET_CHARS:
+            raise ValueError(f"MUTOSCOPE_SECRET needs {MIN_SECRET_CHARS} characters; `openssl rand -hex 32` makes one")
         if self.environment != "production":
             return self
         if self.secret is None:

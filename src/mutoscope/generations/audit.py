@@ -6,7 +6,8 @@ under way are judged only by what must hold at every instant.
 
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mutoscope.core.findings import Finding
 from mutoscope.db.base import table
 from mutoscope.db.engine import Database
+from mutoscope.generations import outputs
 from mutoscope.generations.models import Attempt, Generation, OutputFile
 from mutoscope.generations.states import Phase, Status
 from mutoscope.ledger.models import CreditHold
@@ -40,6 +42,9 @@ async def findings(database: Database, store: ObjectStore, *, hash_files: bool =
     async with database.read() as session:
         for check in CHECKS:
             found += await check(session)
+    async for row in _all_outputs(database):
+        if problem := _output_problem(row):
+            found.append(Finding("outputs", row.id, problem))
     async for file in _all_files(database):
         if problem := await _file_problem(store, file, hash_files=hash_files):
             found.append(Finding("stored_files", file.generation_id, problem))
@@ -137,6 +142,37 @@ async def _all_files(database: Database) -> AsyncIterator[OutputFile]:
         if len(page) < PAGE:
             return
         last = page[-1].key
+
+
+async def _all_outputs(database: Database) -> AsyncIterator["_Output"]:
+    """Every completed generation with its output and the numbers of its files."""
+    last = ""
+    while True:
+        completed = select(_rows.c.id, _rows.c.output).where(_rows.c.status == Status.COMPLETED, _rows.c.id > last)
+        page = completed.order_by(_rows.c.id).limit(PAGE).subquery("page")
+        query = select(page, _files.c.number).outerjoin(_files, _files.c.generation_id == page.c.id).order_by(page.c.id)
+        async with database.read() as session:
+            rows = (await session.execute(query)).all()
+        for generation_id, group in groupby(rows, key=lambda row: row.id):
+            members = list(group)
+            yield _Output(generation_id, members[0].output, {m.number for m in members if m.number is not None})
+            last = generation_id
+        if not rows:
+            return
+
+
+class _Output(NamedTuple):
+    id: str
+    output: Any
+    files: set[int]
+
+
+def _output_problem(row: _Output) -> str | None:
+    named: set[int] = set()
+    outputs.show_files(row.output, named.add)
+    if named == row.files:
+        return None
+    return f"its output names files {sorted(named)}, but files {sorted(row.files)} are written down"
 
 
 async def _file_problem(store: ObjectStore, file: OutputFile, *, hash_files: bool) -> str | None:

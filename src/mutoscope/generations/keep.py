@@ -44,11 +44,16 @@ async def store(machine: Machine, row: Generation) -> Generation:
 
 
 def _sources(machine: Machine, row: Generation) -> list[str]:
-    found = outputs.find_files(row.prediction_output, machine.is_file)
+    is_file = machine.is_file if row.terms.get("gives_files", True) else _is_no_file
+    found = outputs.find_files(row.prediction_output, is_file)
     most = machine.settings(row).max_files
     if len(found) > most:
         raise OutputRejected(f"The model returned {len(found)} files; at most {most} are allowed.")
     return found
+
+
+def _is_no_file(_: str) -> bool:
+    return False
 
 
 async def _write_down(machine: Machine, row: Generation, sources: list[str], taken: list[TakenIn]) -> Generation:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 JsonSchema = dict[str, Any]
+MAX_SCHEMA_DEPTH = 8
 
 
 def component(openapi_schema: Mapping[str, Any], name: str) -> JsonSchema | None:
@@ -43,6 +44,32 @@ def input_defaults(openapi_schema: Mapping[str, Any]) -> dict[str, Any]:
 def file_inputs(openapi_schema: Mapping[str, Any]) -> frozenset[str]:
     """Names of the inputs that are files, given as http(s) or data URLs."""
     return frozenset(name for name, one in input_properties(openapi_schema).items() if one.get("format") == "uri")
+
+
+def gives_files(openapi_schema: Mapping[str, Any]) -> bool:
+    """Whether an output may name files: it has ``format: uri`` somewhere, or does not say what it is."""
+    schema = component(openapi_schema, "Output") or {}
+    if not schema.keys() & {"type", "allOf", "anyOf", "oneOf", "$ref", "properties", "items"}:
+        return True
+    return _leaves_open(_merged(openapi_schema, schema), depth=0)
+
+
+def _leaves_open(node: object, *, depth: int) -> bool:
+    """A schema that could hold a file: a ``uri``, anything without a type, or what refers to something elsewhere."""
+    if not isinstance(node, dict) or depth > MAX_SCHEMA_DEPTH:
+        return True
+    schema = cast("JsonSchema", node)
+    match schema.get("type"):
+        case "string":
+            return schema.get("format") == "uri"
+        case "number" | "integer" | "boolean" | "null":
+            return False
+        case "array":
+            return _leaves_open(schema.get("items"), depth=depth + 1)
+        case "object" if schema.get("properties"):
+            return any(_leaves_open(one, depth=depth + 1) for _, one in _schemas(schema["properties"]))
+        case _:
+            return True
 
 
 def _standalone(document: Mapping[str, Any], name: str) -> JsonSchema | None:

@@ -39,9 +39,12 @@ async def fresh_keys(runtime: Runtime) -> tuple[str, str]:
     Those of earlier demos are revoked: nobody knows them any more.
     """
     account = await runtime.accounts.create(ACCOUNT, name="Demo")
-    for key in await runtime.accounts.list_keys():
-        if key.name == KEY_NAME and key.revoked_at is None:
-            await runtime.accounts.revoke_key(key.id)
+    after: str | None = None
+    while page := await runtime.accounts.list_keys(after=after):
+        for key in page:
+            if key.name == KEY_NAME and key.revoked_at is None:
+                await runtime.accounts.revoke_key(key.id)
+        after = page[-1].id
     _, operator = await runtime.accounts.create_key("operator", name=KEY_NAME)
     _, user = await runtime.accounts.create_key("account", account.id, name=KEY_NAME)
     return operator, user
