@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mutoscope.db import Database
 from tests.servers.network import forbid_network
@@ -15,6 +16,10 @@ from tests.servers.shared import locked, shared_server
 _TEMPLATE = "mutoscope_template"
 
 forbid_network()
+
+# A busy machine is slow, and that is no fault of the code under test.
+settings.register_profile("mutoscope", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("mutoscope")
 
 
 @pytest.fixture(scope="session")
