@@ -102,7 +102,9 @@ async def test_the_plain_client_does_the_same(here: Service, tmp_path: Path) -> 
         with mutoscope.Client(here.url, key) as client:
             done = client.generate("echo", INPUT, on_progress=seen.append)
             assert (client.get(done.id).credits, seen[-1].id) == (done.credits, done.id)
-            assert client.download(done.files[0], tmp_path / "picture.png").stat().st_size == done.files[0].size_bytes
+            assert (
+                client.download(done.files[0], str(tmp_path / "picture.png")).stat().st_size == done.files[0].size_bytes
+            )
             assert [one.id for one in client.list()] == [done.id]
             assert [one.kind for one in client.transfers()] == ["post", "reserve", "grant"]
             with pytest.raises(TimeoutError):

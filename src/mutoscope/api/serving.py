@@ -52,13 +52,15 @@ async def serving(app: FastAPI, listener: socket.socket) -> AsyncGenerator[async
     """
     server = _Server(app)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="serve")
+    up = asyncio.create_task(server.up.wait())
     try:
-        await server.up.wait()
+        await asyncio.wait({task, up}, return_when=asyncio.FIRST_COMPLETED)
         if not server.started:
             await task
             raise ConfigurationError("The service could not start; see the log above.")
         yield task
     finally:
+        up.cancel()
         if server.started:
             app.state.stopping.set()
         server.should_exit = True

@@ -122,9 +122,9 @@ class AsyncClient:
         """Every movement of the account's credits, newest first."""
         return self._pages(Page[Transfer], "credits/transfers", "before", {"credit_type": credit_type})
 
-    async def download(self, file: File, path: Path) -> Path:
+    async def download(self, file: File, path: str | Path) -> Path:
         """Save a stored file, whole and checked. Raises ``DownloadFailed``."""
-        return await self._http.download(file, path)
+        return await self._http.download(file, Path(path))
 
     async def create_account(self, external_id: str, *, name: str | None = None) -> Account:
         """For operators: the account of your user, made if it is new."""

@@ -86,7 +86,7 @@ class Client:
         """See ``AsyncClient.transfers``."""
         return self._iterate(self._client.transfers(credit_type=credit_type))
 
-    def download(self, file: File, path: Path) -> Path:
+    def download(self, file: File, path: str | Path) -> Path:
         """See ``AsyncClient.download``."""
         return self._run(self._client.download(file, path))
 
