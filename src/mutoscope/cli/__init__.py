@@ -1,24 +1,42 @@
 """The command line. ``main`` is the process's edge: whatever goes wrong ends as one line and an exit status."""
 
+import contextlib
 import logging
+import os
 import sys
+from typing import NoReturn
 
 FAILED = 1
+INTERRUPTED = 130
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run one command. Exit status: 0 done, 1 failed or something was found, 2 wrong usage, 130 interrupted."""
+    status = _run()
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # whoever read it has gone
+            stream.flush()
+    # Everything is closed by now. An ordinary exit would race with obstore's own threads, which may still let go of
+    # Python objects while the interpreter is taken down, and then abort the process.
+    os._exit(status)
+
+
+def _run() -> int:
     # Imported here, so that what goes wrong with an import is said in one line too.
     try:
         from mutoscope.cli.app import app
 
         app()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else FAILED if ended.code else 0
     except KeyboardInterrupt:
-        sys.exit(130)
+        return INTERRUPTED
     except Exception as error:
         # The last resort of the process: nobody is served by a traceback who cannot change the code.
         logging.getLogger("mutoscope").debug("the command failed", exc_info=error)
         ours = type(error).__module__.startswith("mutoscope.")
         text = str(error) if ours else f"{type(error).__name__}: {error}"
         sys.stderr.write(f"mutoscope: {' '.join(text.split())}\n")
-        sys.exit(FAILED)
+        return FAILED
+    return 0
