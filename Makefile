@@ -6,6 +6,8 @@ WORKERS ?= 3
 DEMO_ARGS = $(if $(ONCE),--once) $(if $(PROMPT),--prompt "$(PROMPT)")
 
 .DEFAULT_GOAL := help
+# Child processes start four times as fast when they may keep their compiled modules.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help run test test-fast check fix bench lock clean
 
 help: ## List these commands

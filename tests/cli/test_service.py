@@ -63,9 +63,13 @@ async def test_generate_saves_the_file_and_says_what_it_cost(shell: Shell) -> No
 
 
 async def _until_running(user: Shell) -> None:
+    """Until the model shows progress: by then the command surely watches it."""
     headers = {"Authorization": f"Bearer {user.env['MUTOSCOPE_API_KEY']}", "Mutoscope-Account": "user-1"}
     async with httpx.AsyncClient(base_url=user.env["MUTOSCOPE_URL"], headers=headers) as http, asyncio.timeout(60):
-        while not (await http.get("/v1/generations?status=processing")).json()["data"]:
+        while True:
+            running = (await http.get("/v1/generations?status=processing")).json()["data"]
+            if running and running[0]["progress"]["percent"]:
+                return
             await asyncio.sleep(0.1)
 
 
