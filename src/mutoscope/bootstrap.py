@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 
 CALLBACK_PATH = "/callbacks/{provider}"
 PROVIDER = "replicate"
+FILE_CONNECTIONS = 16
 # Stricter than RFC 2397, which would take "data: …" in a text for a file.
 DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+[^,\s]*,")
 
@@ -88,7 +89,7 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
         links = open_links(settings, base_url)
         store = open_store(settings, links)
         stack.push_async_callback(store.aclose)
-        http = httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=50))
+        http = httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=FILE_CONNECTIONS))
         stack.push_async_callback(http.aclose)
         file_hosts = (*settings.replicate_file_hosts, urlsplit(settings.replicate_base_url).netloc)
         signals = Signals()
@@ -102,7 +103,7 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
             is_file=_is_file(HostList(file_hosts)),
             bell=bell,
             policy=_policy(settings),
-            pace=Pace(settings.admission.polls_per_minute),
+            pace=Pace(settings.admission.polls_per_minute, settings.admission.net_polls_per_minute),
             kill=KillAt(settings.kill_at) if settings.kill_at else NoKillPoints(),
         )
         runtime = _runtime(settings, machine, signals, provider, links)
