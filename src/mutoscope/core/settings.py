@@ -44,7 +44,7 @@ class AdmissionSettings(Frozen):
     # Replicate's limit on reads is 3,000 a minute and account; this much of it one process uses for polling.
     polls_per_minute: int = Field(default=2400, ge=1)
     # The same while webhooks come, so that polling is only the net below them.
-    net_polls_per_minute: int = Field(default=240, ge=1)
+    net_polls_per_minute: int = Field(default=120, ge=1)
 
 
 class Settings(BaseSettings):
