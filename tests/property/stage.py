@@ -4,7 +4,6 @@ Each deed is a method with small arguments and says what it did. Names: ``g1`` i
 provider's first prediction.
 """
 
-import logging
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from itertools import count
@@ -12,34 +11,16 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from mutoscope.ledger.errors import InsufficientCredits
-from mutoscope.providers.base import AnswerLost, CreateRefused, ProviderDown, ProviderError, Throttled
-from mutoscope.providers.fake import Call, Turn
 from mutoscope.replicate_protocol.webhooks import InvalidSignature
 from tests.property.power import PowerCut
 from tests.property.shop import START, Shop
+from tests.property.troubles import CALLS, ERRORS, TROUBLES, TURNS, Surprises, set_trouble
 from tests.property.truths import Look, breaches, loose_ends
 
 T = TypeVar("T")
 Letter = tuple[str | None, dict[str, str], bytes]
 PNG = b"\x89PNG\r\n\x1a\n"
 PREEMPTED = "Prediction interrupted; please retry (code: PA)"
-
-TURNS: dict[str, Callable[[], Turn]] = {
-    "answer lost, made": lambda: Turn(1, AnswerLost("lost")),
-    "answer lost, not made": lambda: Turn(0, AnswerLost("lost")),
-    "throttled": lambda: Turn(0, Throttled("too many", retry_after_s=7)),
-    "down": lambda: Turn(0, ProviderDown("down")),
-    "refused": lambda: Turn(0, CreateRefused("no")),
-    "refused, but made": lambda: Turn(1, CreateRefused("no")),
-    "made twice": lambda: Turn(2),
-}
-ERRORS: dict[str, Callable[[], ProviderError]] = {
-    "down": lambda: ProviderDown("down"),
-    "throttled": lambda: Throttled("too many", retry_after_s=3),
-    "forbidden": lambda: ProviderError("the token was revoked"),
-}
-CALLS: list[Call] = ["create", "get", "cancel", "recent"]
-TROUBLES = [*CALLS, "list empty", "cancels lost", "store down", "store mute", "files broken", "files gone"]
 
 
 class Stage:
@@ -183,24 +164,7 @@ class Stage:
     def trouble(self, what: str, error: str, lasts_s: float) -> None:
         self.say(f"trouble for {lasts_s:g} s: {what} {error if what in CALLS else ''}")
         self.troubles.append((self.shop.clock.now() + timedelta(seconds=lasts_s), what))
-        self._set(what, ERRORS[error]())
-
-    def _set(self, what: str, error: ProviderError | None) -> None:
-        on, fake = error is not None, self.shop.fake
-        match what:
-            case "list empty":
-                fake.lists_nothing = on
-            case "cancels lost":
-                fake.cancels_nothing = on
-            case "store down" | "store mute":
-                self.shop.store.trouble = what if on else ""
-            case "files broken" | "files gone":
-                self.shop.files.trouble = what if on else ""
-            case "create" | "get" | "cancel" | "recent":
-                fake.broken.pop(what, None)
-                fake.broken |= {what: error} if error else {}
-            case _:
-                raise ValueError(what)
+        set_trouble(self.shop, what, ERRORS[error]())
 
     # Webhooks.
 
@@ -243,7 +207,7 @@ class Stage:
         over = [what for until, what in self.troubles if until <= now]
         self.troubles = [one for one in self.troubles if one[0] > now]
         for what in over:
-            self._set(what, None)
+            set_trouble(self.shop, what, None)
 
     # What is true.
 
@@ -265,7 +229,7 @@ class Stage:
         shop, fake = self.shop, self.shop.fake
         self.say("the end: all troubles are over")
         for what in TROUBLES:
-            self._set(what, None)
+            set_trouble(self.shop, what, None)
         fake.script.clear()
         shop.power.armed = None
         # Every second one succeeds. The others run until they are ended by us: nobody else ends them any more.
@@ -309,24 +273,6 @@ class Stage:
         for long, short in [*self.names.items(), *((value, key) for key, value in self.accounts.items())]:
             text = text.replace(long, short)
         assert not text, text
-
-
-class Surprises(logging.Handler):
-    """Errors in the log: a step failed for a reason that it does not know."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.found: list[str] = []
-        self._logger = logging.getLogger("mutoscope.generations.advance")
-        self._logger.addHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        cause = record.exc_info[1] if record.exc_info else None
-        self.found.append(f"{record.getMessage()}: {cause!r}")
-
-    def close(self) -> None:
-        self._logger.removeHandler(self)
-        super().close()
 
 
 def _pick(things: list[T], which: int) -> T:

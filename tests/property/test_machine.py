@@ -20,7 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from mutoscope.core.killpoints import POINTS
 from tests.property.shop import LEASE, MODELS, Shop
-from tests.property.stage import ERRORS, TROUBLES, TURNS, Stage
+from tests.property.stage import Stage
+from tests.property.troubles import ERRORS, TROUBLES, TURNS
 from tests.servers.postgres import PostgresServer
 
 WHICH = st.integers(0, 5)
