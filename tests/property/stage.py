@@ -8,14 +8,13 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, urlsplit
 
 from mutoscope.ledger.errors import InsufficientCredits
 from mutoscope.replicate_protocol.webhooks import InvalidSignature
 from tests.property.power import PowerCut
 from tests.property.shop import START, Shop
 from tests.property.troubles import CALLS, ERRORS, TROUBLES, TURNS, Surprises, set_trouble
-from tests.property.truths import Look, breaches, loose_ends
+from tests.property.truths import Look, breaches, loose_ends, lost_sight, ref_of
 
 T = TypeVar("T")
 Letter = tuple[str | None, dict[str, str], bytes]
@@ -33,6 +32,7 @@ class Stage:
         self.troubles: list[tuple[datetime, str]] = []
         self.numbers = count(1)
         self.doubled = 0
+        self.denied = self.hidden = False
         self.surprises = Surprises()
         self.accounts = {name: self.run(shop.open_account(name)) for name in ("ann", "bob")}
         for name in self.accounts:
@@ -126,7 +126,8 @@ class Stage:
             self.shop.fake.start(prediction_id, logs=" 40%|####      |")
             self.say(f"{prediction_id} runs")
 
-    def finish(self, which: int, ending: str, output: str, seconds: float | None) -> None:
+    def finish(self, which: int, ending: str, output: str, seconds: float | None, told: int) -> None:
+        """The provider ends a prediction, and tells of it so many times."""
         if not (prediction_id := self._prediction(which)):
             return
         fields: dict[str, Any] = {} if seconds is None else {"metrics": {"predict_time": seconds}}
@@ -139,6 +140,7 @@ class Stage:
                 fields["error"] = f"it {ending}"
         self.shop.fake.finish(prediction_id, ending, **fields)
         self.say(f"{prediction_id} is {self.shop.fake.look(prediction_id).status}, with {fields}")
+        self._tell(prediction_id, with_ref=True, times=told)
 
     def output(self, prediction_id: str, kind: str) -> Any:
         urls = [self.shop.files.add(f"{prediction_id}-{n}", PNG + f"{prediction_id}-{n}".encode()) for n in range(3)]
@@ -158,11 +160,13 @@ class Stage:
         self.say(f"a create to come: {turn}")
         self.shop.fake.script.append(TURNS[turn]())
         self.doubled += turn == "made twice"
+        self.denied |= turn == "refused, but made"
 
     # Troubles, which pass.
 
     def trouble(self, what: str, error: str, lasts_s: float) -> None:
         self.say(f"trouble for {lasts_s:g} s: {what} {error if what in CALLS else ''}")
+        self.hidden |= what in ("list empty", "recent")
         self.troubles.append((self.shop.clock.now() + timedelta(seconds=lasts_s), what))
         set_trouble(self.shop, what, ERRORS[error]())
 
@@ -171,12 +175,15 @@ class Stage:
     def webhook(self, which: int, with_ref: bool, times: int) -> None:
         """Sent now, and delivered now, twice, or later."""
         if prediction_id := self._prediction(which):
-            letter = self._letter(prediction_id, with_ref=with_ref)
-            status = self.shop.fake.look(prediction_id).status
-            self.say(f"webhook {letter[1]['webhook-id']}, {prediction_id} is {status}, comes {times} times")
-            for _ in range(times):
-                self._deliver(letter)
-            self.mail.append(letter)
+            self._tell(prediction_id, with_ref=with_ref, times=times)
+
+    def _tell(self, prediction_id: str, *, with_ref: bool, times: int) -> None:
+        letter = self._letter(prediction_id, with_ref=with_ref)
+        status = self.shop.fake.look(prediction_id).status
+        self.say(f"webhook {letter[1]['webhook-id']}, {prediction_id} is {status}, comes {times} times")
+        for _ in range(times):
+            self._deliver(letter)
+        self.mail.append(letter)
 
     def late_webhook(self, which: int) -> None:
         if self.mail:
@@ -185,9 +192,8 @@ class Stage:
             self._deliver(letter)
 
     def _letter(self, prediction_id: str, *, with_ref: bool) -> Letter:
-        prediction = self.shop.fake.look(prediction_id)
-        refs = parse_qs(urlsplit(prediction.webhook or "").query).get("ref", [None])
-        return (refs[0] if with_ref else None, *self.shop.fake.webhook(prediction_id, f"m{next(self.numbers)}"))
+        ref = ref_of(self.shop.fake.look(prediction_id)) if with_ref else None
+        return (ref, *self.shop.fake.webhook(prediction_id, f"m{next(self.numbers)}"))
 
     def _deliver(self, letter: Letter) -> None:
         ref, headers, body = letter
@@ -232,18 +238,16 @@ class Stage:
             set_trouble(self.shop, what, None)
         fake.script.clear()
         shop.power.armed = None
-        # Every second one succeeds. The others run until they are ended by us: nobody else ends them any more.
-        for number, prediction_id in enumerate([*fake.predictions]):
-            if number % 2:
-                fake.finish(prediction_id, "succeeded", output=self.output(prediction_id, "one file"))
         fake.keeps_deadlines = False
         self._drive()
+        self._assert_none(list(lost_sight(shop, self.look, denied=self.denied, hidden=self.hidden)))
         for prediction_id in [*fake.predictions]:
             self._deliver(self._letter(prediction_id, with_ref=True))
         self._drive()
         lost = 0
         if shop.machine.policy.webhook_url is None:
-            given_up = [a for a in self.look.attempts if a.state in ("abandoned", "in_doubt", "refused")]
+            states = ("abandoned", "in_doubt", *(["refused"] if self.denied else []))
+            given_up = [attempt for attempt in self.look.attempts if attempt.state in states]
             lost = self.doubled + sum(attempt.prediction_id is None for attempt in given_up)
         self._assert_none(list(loose_ends(shop, self.look, lost=lost, doubled=self.doubled)))
 
@@ -256,6 +260,10 @@ class Stage:
         while self.shop.held:
             self.go_on(0, 0)
         for _ in range(400):
+            # Every third one runs until we end it: nobody else does any more. The others succeed.
+            for number, prediction_id in enumerate([*self.shop.fake.predictions]):
+                if number % 3:
+                    self.shop.fake.finish(prediction_id, "succeeded", output=self.output(prediction_id, "one file"))
             self.work(4)
             due = self.run(self.shop.next_time())
             if due is None:
@@ -264,9 +272,9 @@ class Stage:
         raise AssertionError("it never ends")
 
     def _prediction(self, which: int) -> str | None:
-        # The newest first: what happens to them matters most.
-        ids = [*reversed(self.shop.fake.predictions)]
-        return _pick(ids, which) if ids else None
+        # Those that run first, and of them the newest: what happens to them matters most.
+        found = [self.shop.fake.look(one) for one in reversed(self.shop.fake.predictions)]
+        return _pick(sorted(found, key=lambda one: one.terminal), which).id if found else None
 
     def _assert_none(self, breaches: list[str]) -> None:
         text = "; ".join(breaches)

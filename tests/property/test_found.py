@@ -34,7 +34,7 @@ def test_an_output_nested_too_deep_is_refused(open_stage: OpenStage, webhooks: b
     stage = open_stage(webhooks)
     ask(stage)
     stage.work(1)
-    stage.finish(0, "succeeded", "deep", None)
+    stage.finish(0, "succeeded", "deep", None, 0)
     stage.wait(60)
     stage.work(1)
     row = only(stage)
@@ -65,7 +65,7 @@ def test_what_a_late_worker_brings_after_it_was_given_up_is_put_down(open_stage:
     stage = open_stage(False)
     stage.shop.fake.keeps_deadlines = False
     ask(stage)
-    stage.work_slowly(0, 2)  # held after create: p1 is made
+    stage.work_slowly(0, 3)  # held after create: p1 is made
     stage.wait(LAPSE_S)
     stage.trouble("list empty", "down", 50)
     for _ in range(8):  # another takes over, looks for p1 in vain, gives it up, and makes p2
@@ -85,7 +85,7 @@ def test_both_of_two_predictions_for_one_create_are_known(open_stage: OpenStage)
     stage = open_stage(True)
     stage.next_create("made twice")
     ask(stage)
-    stage.work_slowly(0, 2)  # held after create: its answer will be p2
+    stage.work_slowly(0, 3)  # held after create: its answer will be p2
     stage.webhook(1, True, 1)  # p1
     stage.go_on(0, 0)
     for _ in range(3):
