@@ -42,6 +42,20 @@ def test_an_output_nested_too_deep_is_refused(open_stage: OpenStage, webhooks: b
     stage.end()
 
 
+def test_files_are_numbered_in_the_order_of_the_output(open_stage: OpenStage) -> None:
+    """PostgreSQL sorted the members of the output's object, so that the first file was another one there."""
+    stage = open_stage(False)
+    ask(stage)
+    stage.work(1)
+    stage.finish(0, "succeeded", "fields", None, 0)
+    stage.wait(20)
+    stage.work(1)
+    row = only(stage)
+    assert list(row.output) == ["picture", "mask", "score"]
+    assert [file.number for file in stage.look.files] == [0, 1]
+    stage.end()
+
+
 def test_a_refused_create_that_was_made_is_put_down_on_record(open_stage: OpenStage) -> None:
     """Its attempt had ended with the refusal, so the real end and its cost were not written down."""
     stage = open_stage(True)
