@@ -7,7 +7,7 @@ import signal
 import httpx
 import pytest
 
-from tests.cli.shell import Running, Shell
+from tests.cli.shell import Shell
 from tests.servers.postgres import PostgresServer
 from tests.world import RunnerProcess
 
@@ -15,17 +15,10 @@ NO_S3 = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "a", "AW
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-async def _connected(shell: Shell, serving: Running) -> Shell:
-    """A shell that talks to a service which has just been started for the first time."""
-    key = (await serving.line_with("Operator key")).rpartition(" ")[2]
-    url = (await serving.line_with("Mutoscope serves")).rpartition(" ")[2]
-    return shell.with_env(MUTOSCOPE_URL=url, MUTOSCOPE_API_KEY=key)
-
-
 @ON_SQLITE
 async def test_generate_saves_the_file_and_says_what_it_cost(shell: Shell) -> None:
     async with shell.start("serve", "--port", "0") as serving:
-        user = await _connected(shell, serving)
+        user = await shell.connected(serving)
         await shell.ok("accounts", "create", "user-1")
         await shell.ok("credits", "grant", "user-1", "10")
         assert "3 image_generation credits per run" in (await user.ok("models")).out
@@ -76,7 +69,7 @@ async def _until_running(user: Shell) -> None:
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 async def test_a_worker_moves_what_the_api_accepts(shell: Shell) -> None:
     async with shell.start("serve", "--port", "0", "--no-engine") as serving:
-        user = await _connected(shell, serving)
+        user = await shell.connected(serving)
         await shell.ok("accounts", "create", "user-1")
         await shell.ok("credits", "grant", "user-1", "10")
         generate = ("generate", "echo", "--account", "user-1", "--json", "-i", "text=hello")
@@ -98,7 +91,7 @@ async def test_serve_refuses_an_old_postgres_until_told(
         assert refused.status == 1
         assert "mutoscope migrate" in refused.err
         async with shell.start("serve", "--port", "0", "--migrate") as serving:
-            user = await _connected(shell, serving)
+            user = await shell.connected(serving)
             async with httpx.AsyncClient(base_url=user.env["MUTOSCOPE_URL"]) as anybody:
                 assert (await anybody.get("/readyz")).status_code == 200
             taken = user.env["MUTOSCOPE_URL"].rpartition(":")[2]

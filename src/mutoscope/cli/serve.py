@@ -11,10 +11,10 @@ from mutoscope.api.serving import listen, serving, url_of
 from mutoscope.bootstrap import Runtime, open_runtime
 from mutoscope.cli.output import note, say
 from mutoscope.cli.setup import Host, prepare, settings_of
-from mutoscope.cli.stopping import stop_signals
 from mutoscope.core import loop
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.settings import Settings
+from mutoscope.core.stopping import stop_signals
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one.")]
 

@@ -5,9 +5,9 @@ import typer
 from mutoscope.bootstrap import open_runtime, running
 from mutoscope.cli.output import note, say
 from mutoscope.cli.setup import prepare, settings_of
-from mutoscope.cli.stopping import stop_signals
 from mutoscope.core import loop
 from mutoscope.core.settings import Settings
+from mutoscope.core.stopping import stop_signals
 
 
 def worker(ctx: typer.Context) -> None:

@@ -19,9 +19,9 @@ from mutoscope.cli.demo.stage import Stage, set_stage
 from mutoscope.cli.demo.story import fresh_keys, tell
 from mutoscope.cli.output import note, say
 from mutoscope.cli.setup import prepare
-from mutoscope.cli.stopping import stop_signals
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.logging import configure_logging
+from mutoscope.core.stopping import drop, ended_before, stop_signals
 
 PROMPT = "a lighthouse on a cliff at sunset, calm sea, first stars"
 
@@ -60,13 +60,9 @@ def demo(
 async def _demo(stage: Stage, listener: socket.socket, prompt: str, *, once: bool) -> None:
     with stop_signals() as asked:
         playing = asyncio.create_task(_play(stage, listener, prompt, once=once))
-        stopped = asyncio.create_task(asked.wait())
-        await asyncio.wait({playing, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        if not playing.done():
+        if not await ended_before(asked, playing):
             note("Stopping.")
-            playing.cancel()
-            await asyncio.wait({playing})
+            await drop(playing)
             return
         await playing
 
