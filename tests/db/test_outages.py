@@ -2,6 +2,7 @@
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event, text
@@ -39,12 +40,19 @@ async def test_a_file_that_is_no_database_is_an_outage(tmp_path: Path) -> None:
     await database.aclose()
 
 
+def _with_pragma(database: Database, pragma: str) -> None:
+    def set_it(connection: Any, _: object) -> None:
+        connection.execute(f"PRAGMA {pragma}")
+
+    event.listen(database.engine.sync_engine, "connect", set_it)
+
+
 async def test_a_full_disk_is_an_outage(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'mutoscope.db'}")
     async with database.write() as session:
         await session.execute(text("CREATE TABLE kept (content BLOB)"))
     await database.aclose()
-    event.listen(database.engine.sync_engine, "connect", lambda one, _: one.execute("PRAGMA max_page_count = 4"))
+    _with_pragma(database, "max_page_count = 4")
     with pytest.raises(Unavailable):
         async with database.write() as session:
             await session.execute(text("INSERT INTO kept VALUES (randomblob(1000000))"))
@@ -57,7 +65,7 @@ async def test_a_file_that_somebody_else_holds_is_an_outage(tmp_path: Path) -> N
     async with database.write() as session:
         await session.execute(text("CREATE TABLE kept (content BLOB)"))
     await database.aclose()
-    event.listen(database.engine.sync_engine, "connect", lambda one, _: one.execute("PRAGMA busy_timeout = 50"))
+    _with_pragma(database, "busy_timeout = 50")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(Unavailable):
