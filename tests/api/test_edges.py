@@ -105,7 +105,15 @@ async def test_a_file_is_served_to_whoever_holds_its_link(ann: Person) -> None:
         part = await anybody.get(file["url"], headers={"Range": "bytes=1-3"})
         assert (part.status_code, part.content) == (206, b"PNG")
         assert part.headers["content-range"] == f"bytes 1-3/{file['size_bytes']}"
-        assert (await anybody.get(file["url"], headers={"Range": "bytes=9999999-"})).status_code == 416
+        for wanted, status, code in (
+            ("bytes=9999999-", 416, "range_not_satisfiable"),
+            ("bytes=3-1", 400, "invalid_range"),
+            ("words=1-2", 400, "invalid_range"),
+        ):
+            refused = await anybody.get(file["url"], headers={"Range": wanted})
+            assert (refused.status_code, refused.json()["code"]) == (status, code)
+            assert refused.headers["content-type"] == "application/problem+json"
+            assert refused.headers.get("content-range") == (f"bytes */{file['size_bytes']}" if status == 416 else None)
         head = await anybody.head(file["url"])
         assert (head.headers["content-length"], head.content) == (str(file["size_bytes"]), b"")
 
