@@ -10,7 +10,7 @@ from mutoscope.api.app import build_app
 from mutoscope.api.serving import listen, serving, url_of
 from mutoscope.bootstrap import Runtime, open_runtime
 from mutoscope.cli.output import note, say
-from mutoscope.cli.setup import Host, prepare, settings_of
+from mutoscope.cli.setup import Host, prepare, settings_of, warn_of_unknown_variables
 from mutoscope.core import loop
 from mutoscope.core.errors import PartEnded
 from mutoscope.core.settings import Settings
@@ -28,6 +28,7 @@ def serve(
 ) -> None:
     """Serve the API, until Ctrl-C or SIGTERM. What is under way is finished or left to the next start."""
     settings = settings_of(ctx)
+    warn_of_unknown_variables()
     listener = listen(host, port)
     try:
         loop.run(_serve(settings, listener, upgrade=migrate, run_engine=engine))

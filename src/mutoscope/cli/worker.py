@@ -4,7 +4,7 @@ import typer
 
 from mutoscope.bootstrap import open_runtime, running
 from mutoscope.cli.output import note, say
-from mutoscope.cli.setup import prepare, settings_of
+from mutoscope.cli.setup import prepare, settings_of, warn_of_unknown_variables
 from mutoscope.core import loop
 from mutoscope.core.errors import PartEnded
 from mutoscope.core.settings import Settings
@@ -14,6 +14,7 @@ from mutoscope.core.stopping import ended_before, stop_signals
 def worker(ctx: typer.Context) -> None:
     """Move generations, until Ctrl-C or SIGTERM. What is under way is finished or left to another worker."""
     settings = settings_of(ctx)
+    warn_of_unknown_variables()
     loop.run(_work(settings))
 
 
