@@ -103,12 +103,9 @@ async def test_a_list_is_cut_into_pages_and_filtered(ann: Person) -> None:
 async def test_a_query_parameter_that_is_not_there_is_refused_by_name(here: Service, ann: Person) -> None:
     """Else whoever misspells a cursor reads the first page for ever."""
     for path in ("generations", "credits/transfers", "events", "models", "credits"):
-        refused = await ann.http.get(
-            f"/v1/{path}?next_cursor=x&limit=1" if "cred" not in path else f"/v1/{path}?page=2"
-        )
-        problem = refused.json()
-        assert (refused.status_code, problem["code"]) == (422, "invalid_request")
-        assert problem["errors"][0]["path"] in ("/next_cursor", "/page")
+        refused = await ann.http.get(f"/v1/{path}?next_cursor=x")
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+        assert refused.json()["errors"] == [{"in": "query", "path": "/next_cursor", "message": "unknown"}]
     known = (await ann.http.get("/v1/generations?page=2")).json()["detail"]
     assert known == "There is no query parameter 'page'; this takes before, limit, model, status."
     for path in ("accounts", f"accounts/{ann.account_id}/keys"):

@@ -120,6 +120,19 @@ async def test_doctor_is_content_or_says_what_to_do(shell: Shell) -> None:
     assert "Traceback" not in lost.err
 
 
+@ON_SQLITE
+async def test_a_misspelt_variable_is_pointed_at(shell: Shell) -> None:
+    typo = shell.with_env(MUTOSCOPE_LINKS_S="60", MUTOSCOPE_ENGINE__SWEEP_S="0.5", MUTOSCOPE_API_KEY="k")
+    found = (await typo.ok("doctor", "--json")).json
+    assert [(one["check"], one["state"], one["todo"]) for one in found if one["check"].startswith("MUTOSCOPE_")] == [
+        ("MUTOSCOPE_LINKS_S", "advice", "Did you mean MUTOSCOPE_LINK_S?")
+    ]
+    async with typo.start("serve", "--port", "0") as serving:
+        await serving.line_with("Mutoscope serves")
+        assert await serving.stop() == 0
+        assert (await serving.errors()).count("MUTOSCOPE_LINKS_S is no setting") == 1
+
+
 async def test_doctor_reports_settings_that_cannot_be_read(empty: Shell) -> None:
     done = await empty.with_env(MUTOSCOPE_LINK_S="soon", MUTOSCOPE_SECRET="short").run("doctor")
     assert done.status == 1

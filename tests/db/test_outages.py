@@ -40,19 +40,12 @@ async def test_a_file_that_is_no_database_is_an_outage(tmp_path: Path) -> None:
     await database.aclose()
 
 
-def _with_pragma(database: Database, pragma: str) -> None:
-    def set_it(connection: Any, _: object) -> None:
-        connection.execute(f"PRAGMA {pragma}")
-
-    event.listen(database.engine.sync_engine, "connect", set_it)
-
-
 async def test_a_full_disk_is_an_outage(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'mutoscope.db'}")
     async with database.write() as session:
         await session.execute(text("CREATE TABLE kept (content BLOB)"))
     await database.aclose()
-    _with_pragma(database, "max_page_count = 4")
+    _at_each_connect(database, "PRAGMA max_page_count = 4")
     with pytest.raises(Unavailable):
         async with database.write() as session:
             await session.execute(text("INSERT INTO kept VALUES (randomblob(1000000))"))
@@ -65,7 +58,7 @@ async def test_a_file_that_somebody_else_holds_is_an_outage(tmp_path: Path) -> N
     async with database.write() as session:
         await session.execute(text("CREATE TABLE kept (content BLOB)"))
     await database.aclose()
-    _with_pragma(database, "busy_timeout = 50")
+    _at_each_connect(database, "PRAGMA busy_timeout = 50")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(Unavailable):
@@ -73,3 +66,10 @@ async def test_a_file_that_somebody_else_holds_is_an_outage(tmp_path: Path) -> N
             await session.execute(text("INSERT INTO kept VALUES (1)"))
     other.close()
     await database.aclose()
+
+
+def _at_each_connect(database: Database, pragma: str) -> None:
+    def say(connection: Any, _record: object) -> None:
+        connection.execute(pragma)
+
+    event.listen(database.engine.sync_engine, "connect", say)
