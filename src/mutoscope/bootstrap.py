@@ -112,7 +112,9 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
 
 def _runtime(settings: Settings, machine: Machine, signals: Signals, provider: Replicate, links: LinkSigner) -> Runtime:
     database, clock = machine.database, machine.clock
-    catalog = Catalog(database, clock, settings.models, provider.openapi_schema)
+    catalog = Catalog(
+        database, clock, settings.models, provider.openapi_schema, PROVIDER, default=settings.default_model
+    )
     return Runtime(
         settings=settings,
         clock=clock,
