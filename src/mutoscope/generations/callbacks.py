@@ -1,6 +1,7 @@
 """What a provider's webhook does: it is checked, taken once, written down, and wakes the row. It decides nothing."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
@@ -8,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mutoscope.db.base import table
 from mutoscope.db.upsert import upsert
-from mutoscope.generations import attempts
+from mutoscope.generations import attempts, telling
 from mutoscope.generations.machine import Machine
 from mutoscope.generations.models import Attempt, Generation, InboundMessage
 from mutoscope.generations.states import Phase
@@ -53,11 +54,15 @@ async def _take(
     if prediction.terminal:
         await wake(session, generation_id, now=now)
         return True
-    await _show_progress(session, generation_id, prediction)
+    await _show_progress(session, generation_id, prediction, now)
     return False
 
 
-async def _show_progress(session: AsyncSession, generation_id: str, prediction: Prediction) -> None:
+async def _show_progress(session: AsyncSession, generation_id: str, prediction: Prediction, now: datetime) -> None:
     """Show how far it is. Late news of a prediction that is no longer waited for shows nothing."""
     waiting = (_rows.c.id == generation_id, _rows.c.prediction_id == prediction.id, _rows.c.phase == Phase.AWAIT)
-    await session.execute(update(_rows).where(*waiting).values(**observed(prediction)))
+    told = (Generation.account_id, Generation.webhook)
+    shown = update(Generation).where(*waiting).values(**observed(prediction)).returning(*told)
+    found = (await session.execute(shown.execution_options(synchronize_session=False))).first()
+    if found and prediction.logs:
+        await telling.progressed(session, generation_id, found.account_id, found.webhook, now=now)

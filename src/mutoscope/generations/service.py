@@ -4,10 +4,8 @@ Create, read, list, cancel, wait. Each is one transaction, committed before it a
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
@@ -24,6 +22,7 @@ from mutoscope.core.killpoints import KillPoints, NoKillPoints
 from mutoscope.db.base import table
 from mutoscope.db.engine import Database
 from mutoscope.events import service as events
+from mutoscope.generations.asking import Filter, NewGeneration
 from mutoscope.generations.models import Generation, OutputFile
 from mutoscope.generations.ports import Bell
 from mutoscope.generations.signals import Signals
@@ -31,7 +30,8 @@ from mutoscope.generations.states import FINAL, Phase, Status
 from mutoscope.generations.transitions import wake
 from mutoscope.ledger import service as ledger
 
-MAX_PAGE = 100
+# A hundred, and one more to know whether there is a next page.
+MAX_PAGE = 101
 # Rung bells can be lost between processes, so a waiter also looks by itself.
 LOOK_AGAIN_S = 1.0
 _rows = table(Generation)
@@ -41,27 +41,6 @@ class IdempotencyConflict(Conflict):
     """The key was used before for another request."""
 
     code, title = "idempotency_conflict", "This Idempotency-Key was used for another request"
-
-
-@dataclass(frozen=True, slots=True)
-class NewGeneration:
-    """What is asked for.
-
-    Attributes:
-        model: An alias of the catalog.
-        input: The model's input.
-        metadata: The caller's own notes; given back as they are.
-        idempotency_key: The same key and request give the same generation, however often and from wherever.
-    """
-
-    model: str
-    input: Mapping[str, Any]
-    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    idempotency_key: str | None = None
-
-    def sha256(self) -> str:
-        """The request's fingerprint, which a repeated key must match."""
-        return sha256_of({"model": self.model, "input": self.input, "metadata": self.metadata})
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,23 +95,9 @@ class Generations:
                 found[file.generation_id].append(file)
         return found
 
-    async def page(
-        self,
-        account_id: str,
-        *,
-        limit: int,
-        before: str | None = None,
-        status: Status | None = None,
-        model: str | None = None,
-    ) -> Sequence[Generation]:
-        """The account's generations, newest first, from the one after ``before`` on; at most 100."""
-        query = select(Generation).where(Generation.account_id == account_id)
-        if before:
-            query = query.where(Generation.id < before)
-        if status:
-            query = query.where(Generation.status == status)
-        if model:
-            query = query.where(Generation.model == model)
+    async def page(self, account_id: str, which: Filter, *, limit: int) -> Sequence[Generation]:
+        """The account's generations that fit, newest first; at most ``MAX_PAGE``."""
+        query = select(Generation).where(Generation.account_id == account_id, *which.conditions())
         async with self.database.read() as session:
             return (await session.scalars(query.order_by(Generation.id.desc()).limit(min(limit, MAX_PAGE)))).all()
 
@@ -203,7 +168,7 @@ class Generations:
             key=generation_id,
             now=now,
         )
-        queue_deadline = now + timedelta(seconds=entry.settings.queue_timeout_s)
+        queue_deadline, deadline = new.deadlines(entry.settings, now)
         priority = select(Account.priority).where(Account.id == account_id).scalar_subquery()
         made = insert(Generation).values(
             id=generation_id,
@@ -213,7 +178,10 @@ class Generations:
             priority=priority,
             due_at=queue_deadline,
             queue_deadline=queue_deadline,
-            model=new.model,
+            deadline=deadline,
+            source=new.source,
+            webhook=new.webhook.as_json() if new.webhook else None,
+            model=entry.alias,
             provider=self.provider,
             reference=str(entry.reference),
             input=dict(new.input),
