@@ -1,6 +1,6 @@
 """What callers say when they ask for a generation, or for a list of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -86,12 +86,12 @@ class Filter:
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """As the database reads them."""
-        pairs = (
-            (self.before, Generation.id < self.before),
-            (self.status, Generation.status == self.status),
-            (self.model, Generation.model == self.model),
-            (self.source, Generation.source == self.source),
-            (self.created_after, Generation.created_at >= self.created_after),
-            (self.created_before, Generation.created_at < self.created_before),
+        pairs: tuple[tuple[Callable[[Any], ColumnElement[bool]], object], ...] = (
+            (Generation.id.__lt__, self.before),
+            (Generation.status.__eq__, self.status),
+            (Generation.model.__eq__, self.model),
+            (Generation.source.__eq__, self.source),
+            (Generation.created_at.__ge__, self.created_after),
+            (Generation.created_at.__lt__, self.created_before),
         )
-        return [condition for value, condition in pairs if value is not None]
+        return [condition(value) for condition, value in pairs if value is not None]

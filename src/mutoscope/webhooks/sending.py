@@ -49,6 +49,8 @@ class Sender:
 
     async def attempt(self, delivery: WebhookDelivery) -> Outcome:
         """Send it once, under its ``webhook-id``, signed with every secret that is live."""
+        if delivery.attempts > delivery.max_attempts:
+            return Outcome("given_up", error="the last try was cut short before its end")
         body = await self.render[delivery.kind](delivery)
         if body is None:
             return Outcome("dropped")
