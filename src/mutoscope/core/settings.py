@@ -53,6 +53,8 @@ class WebhookSettings(Frozen):
     max_attempts: int = Field(default=16, ge=1, le=50)
     # Before the second try; it doubles from try to try, up to an hour.
     retry_s: Seconds = 1
+    # What a try may take besides its post, before another process takes its sender for dead.
+    lease_margin_s: Seconds = 20
 
 
 class Settings(BaseSettings):

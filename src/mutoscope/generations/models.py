@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from mutoscope.db.base import Base, Credits, Id, Name, OrderedJson
+from mutoscope.db.base import Base, Credits, Id, Json, Name, OrderedJson
 
 
 def _partial_index(name: str, *columns: str, where: str) -> Index:

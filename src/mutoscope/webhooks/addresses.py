@@ -12,6 +12,9 @@ import httpx
 from mutoscope.core.errors import InvalidRequest
 
 MAX_URL_CHARS = 2048
+_PRIVATE_DOMAINS = frozenset({"localhost", "local", "internal", "lan", "home", "corp", "intranet"})
+# Not for everybody either, though Python 3.11 says so: protocol assignments (a cloud's metadata among them) and relays.
+_SPECIAL = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("192.88.99.0/24"))
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -23,8 +26,8 @@ def checked_url(text: str, *, public_only: bool) -> httpx.URL:
     Raises:
         InvalidRequest: It may not; says why.
     """
-    if not 0 < len(text) <= MAX_URL_CHARS:
-        raise InvalidRequest(f"A webhook URL has 1 to {MAX_URL_CHARS} characters.")
+    if not 0 < len(text) <= MAX_URL_CHARS or any(one <= " " or one == "\x7f" for one in text):
+        raise InvalidRequest(f"A webhook URL has 1 to {MAX_URL_CHARS} characters, and no spaces.")
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as wrong:
@@ -47,7 +50,9 @@ def _may_be_public(host: str) -> bool:
     try:
         return is_public(host)
     except ValueError:
-        return host != "localhost" and not host.endswith((".localhost", ".local", ".internal"))
+        # No top-level domain begins with a digit; what does is an address in one of its odder spellings.
+        name, dot, top = host.rstrip(".").rpartition(".")
+        return bool(name and dot) and not top[:1].isdigit() and top not in _PRIVATE_DOMAINS
 
 
 def _is_public(address: Address) -> bool:
@@ -57,4 +62,6 @@ def _is_public(address: Address) -> bool:
             inner = ipaddress.IPv4Address(address.packed[-4:])
         if inner is not None:
             return _is_public(inner)
+    if any(address in network for network in _SPECIAL):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved

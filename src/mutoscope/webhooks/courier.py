@@ -25,8 +25,6 @@ from mutoscope.webhooks.sending import Outcome, Sender, retry_s
 CONCURRENCY = 64
 PER_ACCOUNT = 8
 SWEEP_S = 1.0
-# What a try may take besides its post: the body's rendering, and the database.
-LEASE_MARGIN_S = 20.0
 log = logging.getLogger(__name__)
 
 
@@ -45,7 +43,7 @@ class Courier:
         self, database: Database, clock: Clock, sender: Sender, settings: WebhookSettings, kill: KillPoints
     ) -> None:
         self._database, self._clock, self._sender, self._settings, self._kill = database, clock, sender, settings, kill
-        self._lease = timedelta(seconds=settings.timeout_s + LEASE_MARGIN_S)
+        self._lease = timedelta(seconds=settings.timeout_s + settings.lease_margin_s)
         self._running: dict[asyncio.Task[None], str] = {}
         self._woken = asyncio.Event()
         self._stopping = False

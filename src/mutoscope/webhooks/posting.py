@@ -37,7 +37,7 @@ class Poster:
         self._pool = httpcore.AsyncConnectionPool(
             max_connections=MAX_CONNECTIONS,
             keepalive_expiry=KEEP_S,
-            network_backend=_Checked(public_only=public_only),
+            network_backend=CheckedNetwork(public_only=public_only),
         )
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
@@ -76,7 +76,7 @@ class Poster:
             return answer.status
 
 
-class _Checked(httpcore.AsyncNetworkBackend):
+class CheckedNetwork(httpcore.AsyncNetworkBackend):
     """Connects to the very addresses that were looked at."""
 
     def __init__(self, *, public_only: bool) -> None:

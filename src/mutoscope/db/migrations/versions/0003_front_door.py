@@ -5,8 +5,8 @@ from alembic import op
 
 from mutoscope.db.base import Json, Utc
 
-revision = "0002_front_door"
-down_revision = "0001"
+revision = "0003_front_door"
+down_revision = "0002_output_order"
 branch_labels = None
 depends_on = None
 
