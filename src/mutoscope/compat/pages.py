@@ -73,7 +73,7 @@ async def deployments(request: Request) -> Response:
     parts = parts_of(request)
     names = [one.reference.model for one in parts.catalog.entries() if one.reference.kind == "deployment"]
     found = [await parts.pages.read(f"deployments/{name}", {}) for name in dict.fromkeys(names)]
-    results = [json.loads(page.body) for page in found if page.status == 200]
+    results = [_json(page) for page in found if page.status == 200]
     return JSONResponse({"previous": None, "next": None, "results": results})
 
 
@@ -118,7 +118,7 @@ def _with_our_links(body: dict[str, Any], parts: Runtime) -> dict[str, Any]:
 def _json(page: Page) -> object:
     try:
         return json.loads(page.body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProviderDown("Replicate's answer is not what it says it would be.") from error
 
 
