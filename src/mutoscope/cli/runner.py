@@ -37,6 +37,7 @@ async def _run(fields: dict[str, Any], fault_plan: Path | None, *, with_parent: 
     try:
         from mutoscope.runner.config import RunnerConfig
         from mutoscope.runner.faults import FaultPlan
+        from mutoscope.runner.parent import while_parent_lives
         from mutoscope.runner.server import serve
     except ImportError as error:
         raise ConfigurationError(f"{error}: install mutoscope[runner].") from error
@@ -51,15 +52,5 @@ async def _run(fields: dict[str, Any], fault_plan: Path | None, *, with_parent: 
 
     serving = asyncio.create_task(serve(config, ready=ready))
     if with_parent:
-        await _connect_stdin(serving)
+        await while_parent_lives(serving)
     await serving
-
-
-async def _connect_stdin(serving: asyncio.Task[None]) -> None:
-    """End when whoever started us does, however that comes: the kernel closes its end of our standard input."""
-
-    class Watch(asyncio.Protocol):
-        def connection_lost(self, exc: Exception | None) -> None:
-            serving.cancel()
-
-    await asyncio.get_running_loop().connect_read_pipe(Watch, sys.stdin)

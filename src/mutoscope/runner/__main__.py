@@ -1,6 +1,7 @@
 """``python -m mutoscope.runner``: a runner as a process, which prints one line of JSON when it is ready."""
 
 import argparse
+import asyncio
 import json
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from mutoscope.core.errors import MutoscopeError
 from mutoscope.core.logging import configure_logging
 from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.faults import FaultPlan
+from mutoscope.runner.parent import while_parent_lives
 from mutoscope.runner.server import serve
 
 
@@ -22,13 +24,25 @@ def main() -> int:
     configure_logging(arguments.log_level)
     try:
         config = _config(arguments)
-        loop.run(serve(config, ready=lambda url: _announce(config, url)))
+        loop.run(_serve(config, with_parent=arguments.with_parent))
     except (MutoscopeError, ValidationError, OSError) as error:
         sys.stderr.write(f"mutoscope runner: {error}\n")
         return 2
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+async def _serve(config: RunnerConfig, *, with_parent: bool) -> None:
+    serving = asyncio.create_task(serve(config, ready=lambda url: _announce(config, url)))
+    if with_parent:
+        await while_parent_lives(serving)
+    try:
+        await serving
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if not with_parent or (task and task.cancelling()):
+            raise
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--webhook-secret", help="the signing secret, whsec_... (made and kept)")
     parser.add_argument("--fault-plan", type=Path, help="JSON file of faults to commit")
     parser.add_argument("--config", type=Path, help="JSON file with any field of RunnerConfig")
+    parser.add_argument("--with-parent", action="store_true", help="end when standard input does")
     parser.add_argument("--log-level", default="INFO")
     return parser
 
