@@ -3,15 +3,19 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mutoscope.db.migrate import upgrade
+from tests.api.service import service
 from tests.clients.node import HERE, install
-from tests.runner.harness import running
+from tests.runner.harness import Client, running
+from tests.world import RunnerProcess, settings_for
 
 Json = dict[str, Any]
 _TIMEOUT_S = 120
@@ -28,6 +32,8 @@ class Target:
     token: str
     owner: str
     trains: bool = True
+    streams: bool = True
+    takes_files: bool = True
 
 
 @dataclass(frozen=True)
@@ -56,12 +62,28 @@ class OfficialClient:
         return json.loads(out)
 
 
-@pytest.fixture(params=["runner"])
+@pytest.fixture(params=["runner", "front door"])
 async def target(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Target]:
     """Each server that the clients must work with, unmodified."""
-    assert request.param == "runner"
     async with running(tmp_path / "runner", token="secret") as runner:
-        yield Target(runner.url, "secret", "local")
+        if request.param == "runner":
+            yield Target(runner.url, "secret", "local")
+            return
+        async with front_door(tmp_path, runner) as target:
+            yield target
+
+
+@asynccontextmanager
+async def front_door(tmp_path: Path, runner: Client) -> AsyncGenerator[Target]:
+    """A service before that runner, which has a default price for every model."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'mutoscope.db'}"
+    await upgrade(url)
+    behind = RunnerProcess(runner.url, runner.secret)
+    more = {"replicate_api_token": "secret", "models": {}, "default_model": {"price": {"per_run": 1}}}
+    settings = settings_for(url, tmp_path, behind, **more)
+    async with service(settings, behind, webhooks=True) as here, here.person("ann") as ann:
+        base_url = f"{here.url}/replicate"
+        yield Target(base_url, ann.key, "ann", trains=False, streams=False, takes_files=False)
 
 
 @pytest.fixture

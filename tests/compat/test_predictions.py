@@ -58,13 +58,23 @@ async def test_a_cancel_may_be_repeated_and_never_changes_what_has_ended(ann: Pe
     await anns.reach(running["id"], "processing")
     for _ in range(2):
         answer = await anns.http.post(f"predictions/{running['id']}/cancel")
-        assert answer.status_code == 200
+        assert (answer.status_code, answer.json()["status"]) == (200, "canceled")
     canceled = await anns.reach(running["id"])
     assert (canceled["status"], canceled["error"]) == ("canceled", None)
     done = await anns.run()
     answer = await anns.http.post(f"predictions/{done['id']}/cancel")
     assert (answer.status_code, answer.json()) == (200, done)
     assert await ann.credits() == (1000 - PRICE, 0, PRICE)
+
+
+async def test_a_cancel_is_seen_to_at_once_whenever_it_comes(ann: Person, anns: Door) -> None:
+    """Also between the place in the queue and the call, when the row is awake already."""
+    for moment in range(16):
+        running = await anns.start(seconds=60)
+        await asyncio.sleep(moment / 200)
+        answer = await anns.http.post(f"predictions/{running['id']}/cancel")
+        assert answer.json()["status"] == "canceled", f"after {moment * 5} ms"
+    assert await ann.credits() == (1000, 0, 0)
 
 
 async def test_the_callers_deadline_ends_a_running_prediction(ann: Person, anns: Door) -> None:
@@ -93,10 +103,12 @@ async def test_a_key_makes_one_prediction_however_often_it_is_sent(ann: Person, 
     headers = {"Idempotency-Key": "order 1"}
     answers = await asyncio.gather(*(anns.ask(headers=headers) for _ in range(10)))
     assert len({answer.json()["id"] for answer in answers}) == 1
-    for changed in ({"text": "other"}, {"body": {"webhook": "https://example.com/"}}):
-        other = await anns.ask(headers=headers, **changed)
-        assert (other.status_code, other.json()["status"]) == (409, 409)
-    assert (await anns.ask(headers=headers | {"Cancel-After": "1m"})).status_code == 409
+    others = [
+        await anns.ask(headers=headers, text="other"),
+        await anns.ask(headers=headers, body={"webhook": "https://example.com/"}),
+        await anns.ask(headers=headers | {"Cancel-After": "1m"}),
+    ]
+    assert [(other.status_code, other.json()["status"]) for other in others] == [(409, 409)] * 3
     await anns.reach(answers[0].json()["id"])
     assert await ann.credits() == (1000 - PRICE, 0, PRICE)
 
@@ -104,7 +116,7 @@ async def test_a_key_makes_one_prediction_however_often_it_is_sent(ann: Person, 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "Token"])
 async def test_both_schemes_of_the_clients(here: Service, ann: Person, scheme: str) -> None:
     async with door(here.url, ann.key, scheme) as one:
-        assert (await one.http.get("account")).json() == {"type": "user", "username": "ann"}
+        assert (await one.http.get("account")).json() == {"type": "user", "username": "ann", "name": "ann"}
 
 
 async def test_the_list_is_cut_into_pages_of_a_hundred_with_links(here: Service, anns: Door) -> None:

@@ -11,7 +11,8 @@ from mutoscope.replicate_protocol.webhooks import WebhookSecret
 async def account(request: Request) -> Response:
     """``GET /account``: the account here, not the one at the provider."""
     row = await parts_of(request).accounts.get(account_of(request))
-    return JSONResponse(Account(type="user", username=row.external_id, name=row.name).shown())
+    # The Python client insists on a name.
+    return JSONResponse(Account(type="user", username=row.external_id, name=row.name or row.external_id).shown())
 
 
 async def webhook_secret(request: Request) -> Response:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from mutoscope.bootstrap import Runtime
-from mutoscope.compat.problems import NOT_FOUND
+from mutoscope.compat.problems import NOT_FOUND, Refused
 from mutoscope.compat.requests import guarded, parts_of
 from mutoscope.core.errors import InvalidRequest, NotFound
 from mutoscope.generations.as_prediction import PATH
@@ -100,7 +100,7 @@ def _answer(parts: Runtime, page: Page) -> Response:
         return Response(page.body, media_type="text/plain")
     value = _json(page)
     if page.status != 200:
-        return JSONResponse({"title": "Refused", "detail": "", **_object(value), "status": page.status}, page.status)
+        raise Refused(page.status, str(_object(value).get("detail", "")) or "Replicate refused the request.")
     if isinstance(value, dict):
         value = _with_our_links(cast("dict[str, Any]", value), parts)
     return JSONResponse(value)

@@ -23,6 +23,7 @@ from mutoscope.replicate_protocol.wire import PAGE_SIZE
 from mutoscope.webhooks.addresses import checked_url
 
 DEFAULT_EVENTS: tuple[WebhookEvent, ...] = ("output", "completed")
+CANCEL_WAIT_S = 5
 _ID = re.compile(r"[!-~]{1,64}")
 
 
@@ -94,9 +95,13 @@ async def get(request: Request) -> Response:
 
 
 async def cancel(request: Request) -> Response:
-    """``POST /predictions/{id}/cancel``: what has ended stays as it is."""
+    """``POST /predictions/{id}/cancel``: what has ended stays as it is.
+
+    Waits a moment for the end, because callers look at the status that comes back.
+    """
     parts = parts_of(request)
     row = await parts.generations.cancel(account_of(request), _id(request))
+    row = await until_ended(parts.generations, row, timeout_s=CANCEL_WAIT_S, stopping=stopping_of(request))
     return JSONResponse(await _show(parts, row))
 
 

@@ -12,10 +12,11 @@ from starlette.responses import JSONResponse, Response
 from mutoscope.catalog.schema import InvalidInput
 from mutoscope.core.errors import MutoscopeError, NotFound, Unauthenticated
 from mutoscope.ledger.errors import InsufficientCredits
-from mutoscope.providers.base import Throttled
+from mutoscope.providers.base import CreateRefused, Throttled
 
 log = logging.getLogger(__name__)
 
+MEDIA_TYPE = "application/problem+json"
 DEFAULT_RETRY_AFTER_S = 1
 NOT_FOUND = "The requested resource could not be found."
 
@@ -38,6 +39,16 @@ class ReadOnly(MutoscopeError):
     status, code, title = 403, "read_only", "Not allowed here"
 
 
+class Refused(MutoscopeError):
+    """The provider found something wrong with a request that was passed on."""
+
+    code, title = "refused", "The request was refused"
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status  # pyright: ignore[reportAttributeAccessIssue] - the provider's, so not one for the class
+
+
 def answer(error: MutoscopeError) -> Response:
     """The answer that says ``error``."""
     status, title, detail, more = _as_replicate_says(error)
@@ -48,7 +59,8 @@ def answer(error: MutoscopeError) -> Response:
         more |= {"retry_after": seconds}
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse({"title": title, "detail": detail, "status": status, **more}, status, headers)
+    body = {"title": title, "detail": detail, "status": status, **more}
+    return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 
 
 async def on_error(request: Request, error: Exception) -> Response:
@@ -64,7 +76,7 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for this class only
     detail = NOT_FOUND if error.status_code == 404 else f"{request.method} is not a method of this resource."
     body = {"title": error.detail, "detail": detail, "status": error.status_code}
-    return JSONResponse(body, error.status_code, error.headers)
+    return JSONResponse(body, error.status_code, error.headers, media_type=MEDIA_TYPE)
 
 
 async def on_crash(request: Request, error: Exception) -> Response:
@@ -86,6 +98,8 @@ def _as_replicate_says(error: MutoscopeError) -> tuple[int, str, str, dict[str, 
             return 401, "Unauthenticated", error.detail, {}
         case Throttled():
             return 429, "Request was throttled", f"{error.detail} Try again in ~{error.retry_after_s:g}s.", {}
+        case CreateRefused():
+            return 422, "Invalid version or not permitted", error.detail, {}
         case NotFound():
             return 404, "Not found", error.detail, {}
         case _:

@@ -78,7 +78,9 @@ async def bind(machine: Machine, row: Generation, ref: str, prediction: Predicti
     settings = machine.settings(row)
     now = machine.clock.now()
     waited_s = max((now - prediction.created_at).total_seconds(), 0)
-    first_look_s = 0 if prediction.terminal else poll_delay_s(machine, row, waited_s)
+    # A cancel that came just before the call has woken the row already, and would otherwise wait for the first look.
+    at_once = prediction.terminal or row.cancel_requested_at is not None
+    first_look_s = 0 if at_once else poll_delay_s(machine, row, waited_s)
     values: dict[str, Any] = {
         "prediction_id": prediction.id,
         "prediction_status": prediction.status,
