@@ -136,6 +136,12 @@ async def write(session: AsyncSession, tried: WebhookDelivery, **values: Any) ->
     return (await session.execute(written.returning(_rows.c.key))).first() is not None
 
 
+async def of(session: AsyncSession, account_id: str, *, limit: int) -> Sequence[WebhookDelivery]:
+    """The account's deliveries, newest first."""
+    mine = select(WebhookDelivery).where(WebhookDelivery.account_id == account_id)
+    return (await session.scalars(mine.order_by(WebhookDelivery.created_at.desc()).limit(limit))).all()
+
+
 async def forget(session: AsyncSession, *, before: datetime) -> None:
     """Remove what ended before."""
     await session.execute(delete(_rows).where(_rows.c.ended_at < before))

@@ -44,6 +44,7 @@ class WebhookDelivery(Base):
         Index("ix_webhook_deliveries_due_at", "due_at", postgresql_where=_OWED, sqlite_where=_OWED),
         Index("ix_webhook_deliveries_subject_id", "subject_id", postgresql_where=_OWED, sqlite_where=_OWED),
         Index("ix_webhook_deliveries_ended_at", "ended_at"),
+        Index("ix_webhook_deliveries_account_id", "account_id", "created_at"),
     )
 
     # What it is about, so that the same thing is owed once.
