@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -40,7 +39,6 @@ from mutoscope.storage.links import LinkSigner
 from mutoscope.storage.local import LocalStore
 from mutoscope.storage.objects import ObstoreStore
 from mutoscope.storage.s3 import S3Settings
-from mutoscope.storage.sources import SourceRefused
 from mutoscope.webhooks.courier import Courier
 from mutoscope.webhooks.posting import Poster
 from mutoscope.webhooks.secrets import WebhookSecrets
@@ -50,8 +48,7 @@ log = logging.getLogger(__name__)
 
 CALLBACK_PATH = "/callbacks/{provider}"
 PROVIDER = "replicate"
-# Stricter than RFC 2397, which would take "data: …" in a text for a file.
-DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+[^,\s]*,")
+FILE_CONNECTIONS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +95,7 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
         links = open_links(settings, base_url)
         store = open_store(settings, links)
         stack.push_async_callback(store.aclose)
-        http = httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=50))
+        http = httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=FILE_CONNECTIONS))
         stack.push_async_callback(http.aclose)
         file_hosts = (*settings.replicate_file_hosts, urlsplit(settings.replicate_base_url).netloc)
         signals = Signals()
@@ -109,10 +106,10 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
             providers={PROVIDER: provider},
             store=store,
             open_source=HttpSource(http, file_hosts).stream,
-            is_file=_is_file(HostList(file_hosts)),
+            is_file=HostList(file_hosts).names_file,
             bell=bell,
             policy=_policy(settings),
-            pace=Pace(settings.admission.polls_per_minute),
+            pace=Pace(settings.admission.polls_per_minute, settings.admission.net_polls_per_minute),
             kill=KillAt(settings.kill_at) if settings.kill_at else NoKillPoints(),
         )
         poster = Poster(timeout_s=settings.webhooks.timeout_s, public_only=settings.environment == "production")
@@ -157,19 +154,32 @@ def _runtime(settings: Settings, machine: Machine, signals: Signals, links: Link
 
 
 @asynccontextmanager
-async def running(runtime: Runtime) -> AsyncGenerator[None]:
-    """Run engine, courier and chores for the length of the block; at its end, what is under way is finished."""
+async def running(runtime: Runtime) -> AsyncGenerator[asyncio.Task[None]]:
+    """Run engine, courier and chores for the length of the block; at its end, what is under way is finished.
+
+    Gives the engine's task. It never ends by itself, unless something is wrong that nobody foresaw; that is logged,
+    and whoever owns the process should end it, so that it is started afresh.
+    """
     engine = asyncio.create_task(runtime.engine.run(), name="engine")
+    engine.add_done_callback(_report_end)
     courier = asyncio.create_task(runtime.courier.run(), name="courier")
+    courier.add_done_callback(_report_end)
     chores = asyncio.create_task(runtime.chores.run(), name="chores")
     try:
-        yield
+        yield engine
     finally:
         runtime.engine.stop()
-        await engine
+        await asyncio.wait({engine})
         runtime.courier.stop()
-        await courier
+        await asyncio.wait({courier})
         await _cancel(chores)
+
+
+def _report_end(task: asyncio.Task[None]) -> None:
+    """It returns only when it was asked to stop; any other end is said aloud."""
+    error = None if task.cancelled() else task.exception()
+    if task.cancelled() or error:
+        log.critical("the %s has ended by itself: it does nothing here any more", task.get_name(), exc_info=error)
 
 
 def callback_url(public_url: str, provider: str) -> Callable[[str], str]:
@@ -239,23 +249,6 @@ def open_store(settings: Settings, links: LinkSigner) -> ObjectStore:
             public_base_url=settings.storage_public_url,
         )
     )
-
-
-def _is_file(hosts: HostList) -> Callable[[str], bool]:
-    """Which strings of an output are files: data URIs, and URLs of the provider. Other links are just text."""
-
-    def is_file(text: str) -> bool:
-        if DATA_URI.match(text):
-            return True
-        if not text.startswith(("https://", "http://")):
-            return False
-        try:
-            hosts.check(text)
-        except SourceRefused:
-            return False
-        return True
-
-    return is_file
 
 
 async def _bell(stack: AsyncExitStack, database: Database, signals: Signals) -> Bell:

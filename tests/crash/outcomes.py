@@ -26,6 +26,7 @@ class Outcome:
         cancel: Whether the client cancels once it runs.
         told: Whether the provider sends webhooks; else it is polled.
         provider: Which one; at first means: for the process that is killed.
+        doubt_window_s: How long a lost answer is waited for.
     """
 
     points: list[str]
@@ -36,6 +37,7 @@ class Outcome:
     cancel: bool = False
     told: bool = False
     provider: Provider = "runner"
+    doubt_window_s: float = 1
 
 
 OUTCOMES: dict[str, Outcome] = {
@@ -73,8 +75,12 @@ OUTCOMES: dict[str, Outcome] = {
     "told of progress, canceled": Outcome(
         both("webhook"), inputs={"seconds": 60}, cancel=True, ends=("canceled", "canceled_by_user"), told=True
     ),
+    # The webhook that tells of it dies with the process, and is sent again after a while.
     "answer lost, told": Outcome(
-        both("webhook", "bind"), faults=({"accept_then_drop": True, "list_empty": 100},), told=True
+        both("webhook", "bind"),
+        faults=({"accept_then_drop": True, "list_empty": 100},),
+        told=True,
+        doubt_window_s=60,
     ),
     # The first is given up and succeeds later, while the second has not begun.
     "adopted": Outcome(

@@ -102,6 +102,7 @@ async def _open_account(settings: Settings) -> str:
 
 def _lives(outcome: Outcome, settings: Settings, request: pytest.FixtureRequest) -> tuple[Settings, Settings]:
     """The settings of the process that is killed, and of the one after it."""
+    settings = settings.model_copy(update={"doubt_window_s": outcome.doubt_window_s})
     if outcome.told:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))

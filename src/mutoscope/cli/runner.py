@@ -12,6 +12,7 @@ from mutoscope.cli.output import say
 from mutoscope.cli.setup import Host
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.logging import configure_logging
+from mutoscope.core.stopping import stop_signals
 
 
 def runner(  # noqa: PLR0913 - each is an option
@@ -37,7 +38,7 @@ async def _run(fields: dict[str, Any], fault_plan: Path | None, *, with_parent: 
     try:
         from mutoscope.runner.config import RunnerConfig
         from mutoscope.runner.faults import FaultPlan
-        from mutoscope.runner.parent import while_parent_lives
+        from mutoscope.runner.parent import end_with_parent
         from mutoscope.runner.server import serve
     except ImportError as error:
         raise ConfigurationError(f"{error}: install mutoscope[runner].") from error
@@ -50,7 +51,7 @@ async def _run(fields: dict[str, Any], fault_plan: Path | None, *, with_parent: 
         say(json.dumps({"url": url, "webhook_secret": config.webhook_secret or kept.read_text().strip()}))
         sys.stdout.flush()
 
-    serving = asyncio.create_task(serve(config, ready=ready))
-    if with_parent:
-        await while_parent_lives(serving)
-    await serving
+    with stop_signals() as asked:
+        if with_parent:
+            await end_with_parent(asked)
+        await serve(config, ready=ready, asked=asked)

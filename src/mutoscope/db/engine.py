@@ -5,6 +5,7 @@ processes are waited for by SQLite's busy timeout.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -21,6 +22,21 @@ from mutoscope.core.errors import ConfigurationError, Unavailable
 BUSY_TIMEOUT_S = 30
 POOL_TIMEOUT_S = 10
 COMMAND_TIMEOUT_S = 60
+# Somebody else holds the file, or its disk does not play along. All other errors of SQLite are faults of ours.
+SQLITE_OUTAGES = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
 
 
 def normalize_url(url: str) -> URL:
@@ -55,6 +71,9 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _create_engine(self.url, pool_size)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+        # On PostgreSQL a transaction would add two journeys to a read, and at READ COMMITTED no consistency.
+        how = {"mutoscope_read": True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        self._reading = self.engine.execution_options(**how)
         self._writer: asyncio.Lock | None = asyncio.Lock() if self.is_sqlite else None
 
     @asynccontextmanager
@@ -73,13 +92,13 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncSession]:
-        """A consistent view that takes no write lock.
+        """Reads that take no write lock: on SQLite one view of everything, on PostgreSQL the newest at each statement.
 
         Raises:
             Unavailable: The database cannot be reached.
         """
         with _unavailable():
-            async with self._sessions(bind=self.engine.execution_options(mutoscope_read=True)) as session:
+            async with self._sessions(bind=self._reading) as session:
                 yield session
 
     async def aclose(self) -> None:
@@ -102,6 +121,9 @@ def _unavailable() -> Generator[None]:
 
 def _is_outage(error: Exception) -> bool:
     """Whether trying again later can help: connections, time-outs, deadlocks, full disks; but no fault of ours."""
+    if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
+        code: int = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        return code & 0xFF in SQLITE_OUTAGES  # the lower byte is the kind; the rest says more of it
     if isinstance(error, DBAPIError):
         return not isinstance(error, IntegrityError | DataError | ProgrammingError | NotSupportedError)
     # While connecting, asyncpg's own errors come through as they are.

@@ -2,22 +2,31 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mutoscope.db.base import table
-from mutoscope.db.upsert import upsert
+from mutoscope.db.upsert import built_once
 from mutoscope.generations import attempts, telling
 from mutoscope.generations.machine import Machine
-from mutoscope.generations.models import Attempt, Generation, InboundMessage
+from mutoscope.generations.models import Generation, InboundMessage
 from mutoscope.generations.states import Phase
 from mutoscope.generations.transitions import wake
 from mutoscope.generations.watch import observed
 from mutoscope.providers.base import Prediction, WebhookMessage
 
 _messages, _rows = table(InboundMessage), table(Generation)
+_SEEN = built_once(_messages, lambda made: made.on_conflict_do_nothing().returning(_messages.c.message_id))
+# Late news of a prediction that is no longer waited for shows nothing.
+_WAITING = (
+    _rows.c.id == bindparam("which"),
+    _rows.c.prediction_id == bindparam("waited_for"),
+    _rows.c.phase == Phase.AWAIT,
+)
+_SHOW = cast("Any", update(_rows).where(*_WAITING).returning(_rows.c.account_id, _rows.c.webhook))
 
 
 async def receive(machine: Machine, provider: str, *, ref: str | None, headers: Mapping[str, str], body: bytes) -> None:
@@ -42,13 +51,14 @@ async def _take(
     machine: Machine, session: AsyncSession, provider: str, *, ref: str | None, message: WebhookMessage
 ) -> bool:
     now, prediction = machine.clock.now(), message.prediction
-    seen = upsert(session, _messages).values(provider=provider, message_id=message.message_id, received_at=now)
-    if not (await session.execute(seen.on_conflict_do_nothing().returning(_messages.c.message_id))).first():
+    seen = {"provider": provider, "message_id": message.message_id, "received_at": now}
+    if not (await session.execute(_SEEN(session), seen)).first():
         return False
-    if ref and await attempts.learn(session, ref, prediction.id, now=now):
-        return True
-    owner = select(Attempt.generation_id).where(Attempt.prediction_id == prediction.id)
-    generation_id = await session.scalar(owner)
+    generation_id = await attempts.owner(session, prediction.id)
+    if generation_id is None:
+        if ref and await attempts.learn(session, ref, prediction.id, now=now):
+            return True
+        generation_id = await attempts.owner(session, prediction.id)  # it was bound while we waited to learn it
     if generation_id is None:
         return False
     if prediction.terminal:
@@ -59,10 +69,8 @@ async def _take(
 
 
 async def _show_progress(session: AsyncSession, generation_id: str, prediction: Prediction, now: datetime) -> None:
-    """Show how far it is. Late news of a prediction that is no longer waited for shows nothing."""
-    waiting = (_rows.c.id == generation_id, _rows.c.prediction_id == prediction.id, _rows.c.phase == Phase.AWAIT)
-    told = (Generation.account_id, Generation.webhook)
-    shown = update(Generation).where(*waiting).values(**observed(prediction)).returning(*told)
-    found = (await session.execute(shown.execution_options(synchronize_session=False))).first()
+    """Show how far it is."""
+    values = {"which": generation_id, "waited_for": prediction.id, **observed(prediction)}
+    found = (await session.execute(_SHOW, values)).first()
     if found and prediction.logs:
         await telling.progressed(session, generation_id, found.account_id, found.webhook, now=now)

@@ -30,7 +30,8 @@ from mutoscope.replicate_protocol.predictions import Prediction, PredictionPage
 from mutoscope.replicate_protocol.references import ModelReference, parse_reference
 
 TIMEOUT = httpx.Timeout(connect=5, read=30, write=30, pool=10)
-LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=50)
+# Each call looks at every open connection, so a wide pool is a slow one; Replicate takes 60 calls a second at most.
+LIMITS = httpx.Limits(max_connections=16, max_keepalive_connections=16)
 MAX_PAGES = 20
 MAX_RETRY_AFTER_S = 300.0
 _RESETS_IN = re.compile(r"resets in ~?(\d+(?:\.\d+)?)\s*s")

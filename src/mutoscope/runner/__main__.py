@@ -1,7 +1,6 @@
 """``python -m mutoscope.runner``: a runner as a process, which prints one line of JSON when it is ready."""
 
 import argparse
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -12,9 +11,10 @@ from pydantic import ValidationError
 from mutoscope.core import loop
 from mutoscope.core.errors import MutoscopeError
 from mutoscope.core.logging import configure_logging
+from mutoscope.core.stopping import stop_signals
 from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.faults import FaultPlan
-from mutoscope.runner.parent import while_parent_lives
+from mutoscope.runner.parent import end_with_parent
 from mutoscope.runner.server import serve
 
 
@@ -34,15 +34,10 @@ def main() -> int:
 
 
 async def _serve(config: RunnerConfig, *, with_parent: bool) -> None:
-    serving = asyncio.create_task(serve(config, ready=lambda url: _announce(config, url)))
-    if with_parent:
-        await while_parent_lives(serving)
-    try:
-        await serving
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if not with_parent or (task and task.cancelling()):
-            raise
+    with stop_signals() as asked:
+        if with_parent:
+            await end_with_parent(asked)
+        await serve(config, ready=lambda url: _announce(config, url), asked=asked)
 
 
 def _parser() -> argparse.ArgumentParser:
