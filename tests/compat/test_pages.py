@@ -138,6 +138,7 @@ async def test_private_models_and_deployments_show_only_where_they_are_offered(t
         (Response("<html>", media_type="text/html"), 503),
         (Response(b"[" * 100_000, media_type="application/json"), 503),
         (Response(bytes(9_000_000), media_type="application/json"), 503),
+        (Response(b'{"a": NaN}', media_type="application/json"), 503),
     ],
 )
 async def test_what_the_provider_does_wrong_is_said_in_replicates_shape(
@@ -149,6 +150,12 @@ async def test_what_the_provider_does_wrong_is_said_in_replicates_shape(
     assert answer.json()["detail"]
     if status == 429:
         assert (answer.json()["retry_after"], answer.headers["retry-after"]) == (7, "7")
+
+
+async def test_what_json_can_say_and_utf8_cannot_comes_through(theirs: Upstream, anns: Door) -> None:
+    theirs.pages = {"hardware": Response(b'[{"name": "\\ud800", "sku": "\xc3\xa9"}]', media_type="application/json")}
+    answer = await anns.http.get("hardware")
+    assert (answer.status_code, answer.json()) == (200, [{"name": "\ud800", "sku": "é"}])
 
 
 async def test_nothing_can_be_changed_there(theirs: Upstream, anns: Door) -> None:

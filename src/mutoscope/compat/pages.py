@@ -6,10 +6,10 @@ offers them, with an entry in the settings; and nothing can be changed there.
 
 import json
 import re
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from mutoscope.bootstrap import Runtime
 from mutoscope.compat.problems import NOT_FOUND, Refused
@@ -74,7 +74,7 @@ async def deployments(request: Request) -> Response:
     names = [one.reference.model for one in parts.catalog.entries() if one.reference.kind == "deployment"]
     found = [await parts.pages.read(f"deployments/{name}", {}) for name in dict.fromkeys(names)]
     results = [_json(page) for page in found if page.status == 200]
-    return JSONResponse({"previous": None, "next": None, "results": results})
+    return _as_json({"previous": None, "next": None, "results": results})
 
 
 async def deployment(request: Request) -> Response:
@@ -103,7 +103,12 @@ def _answer(parts: Runtime, page: Page) -> Response:
         raise Refused(page.status, str(_object(value).get("detail", "")) or "Replicate refused the request.")
     if isinstance(value, dict):
         value = _with_our_links(cast("dict[str, Any]", value), parts)
-    return JSONResponse(value)
+    return _as_json(value)
+
+
+def _as_json(value: object) -> Response:
+    """In ASCII, because half a surrogate pair, which JSON can say, is nothing in UTF-8."""
+    return Response(json.dumps(value), media_type="application/json")
 
 
 def _with_our_links(body: dict[str, Any], parts: Runtime) -> dict[str, Any]:
@@ -117,9 +122,13 @@ def _with_our_links(body: dict[str, Any], parts: Runtime) -> dict[str, Any]:
 
 def _json(page: Page) -> object:
     try:
-        return json.loads(page.body)
+        return json.loads(page.body, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise ProviderDown("Replicate's answer is not what it says it would be.") from error
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _object(value: object) -> dict[str, Any]:
