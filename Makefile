@@ -57,7 +57,8 @@ $(VENV)/.run: $(VENV)/.uv requirements/run.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --no-deps -e .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.uv requirements/dev.txt pyproject.toml
+$(VENV)/.dev: $(VENV)/.uv requirements/dev.txt pyproject.toml tests/clients/js/package-lock.json
 	@$(BIN)/uv pip install --quiet --require-hashes -r requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --no-deps -e .
+	@$(BIN)/python -m tests.clients.node
 	@touch $@

@@ -2,13 +2,11 @@
 
 import asyncio
 import logging
-import re
-import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
+from typing import cast
 from urllib.parse import urlencode, urlsplit
 
 import httpx
@@ -17,18 +15,22 @@ from mutoscope.accounts.service import Accounts
 from mutoscope.catalog.service import Catalog
 from mutoscope.core.clock import Clock, SystemClock
 from mutoscope.core.errors import ConfigurationError
+from mutoscope.core.kept_secret import kept_secret
 from mutoscope.core.killpoints import KillAt, NoKillPoints
 from mutoscope.core.settings import Settings
 from mutoscope.db import migrate
 from mutoscope.db.engine import Database
-from mutoscope.engines.chores import Chores, expire_lots, forget_messages
+from mutoscope.engines.chores import Chores, expire_lots, forget_deliveries, forget_messages
 from mutoscope.engines.embedded import EmbeddedEngine
 from mutoscope.generations.admission import Limits
+from mutoscope.generations.as_prediction import PredictionBodies
 from mutoscope.generations.machine import Machine, Policy
 from mutoscope.generations.pacing import Pace
 from mutoscope.generations.ports import Bell
 from mutoscope.generations.service import Generations
 from mutoscope.generations.signals import Signals
+from mutoscope.generations.telling import KIND
+from mutoscope.providers.pages import ProviderPages
 from mutoscope.providers.replicate import Replicate
 from mutoscope.storage.base import ObjectStore
 from mutoscope.storage.fetch import HttpSource
@@ -37,15 +39,16 @@ from mutoscope.storage.links import LinkSigner
 from mutoscope.storage.local import LocalStore
 from mutoscope.storage.objects import ObstoreStore
 from mutoscope.storage.s3 import S3Settings
-from mutoscope.storage.sources import SourceRefused
+from mutoscope.webhooks.courier import Courier
+from mutoscope.webhooks.posting import Poster
+from mutoscope.webhooks.secrets import WebhookSecrets
+from mutoscope.webhooks.sending import Sender
 
 log = logging.getLogger(__name__)
 
 CALLBACK_PATH = "/callbacks/{provider}"
 PROVIDER = "replicate"
 FILE_CONNECTIONS = 16
-# Stricter than RFC 2397, which would take "data: …" in a text for a file.
-DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+[^,\s]*,")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,9 @@ class Runtime:
     provider: Replicate
     store: ObjectStore
     links: LinkSigner
+    pages: ProviderPages
+    webhook_secrets: WebhookSecrets
+    courier: Courier
 
 
 @asynccontextmanager
@@ -100,27 +106,39 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
             providers={PROVIDER: provider},
             store=store,
             open_source=HttpSource(http, file_hosts).stream,
-            is_file=_is_file(HostList(file_hosts)),
+            is_file=HostList(file_hosts).names_file,
             bell=bell,
             policy=_policy(settings),
             pace=Pace(settings.admission.polls_per_minute, settings.admission.net_polls_per_minute),
             kill=KillAt(settings.kill_at) if settings.kill_at else NoKillPoints(),
         )
-        runtime = _runtime(settings, machine, signals, provider, links)
+        poster = Poster(timeout_s=settings.webhooks.timeout_s, public_only=settings.environment == "production")
+        stack.push_async_callback(poster.aclose)
+        runtime = _runtime(settings, machine, signals, links, poster)
         stack.push_async_callback(runtime.catalog.aclose)
+        stack.push_async_callback(runtime.pages.aclose)
         yield runtime
 
 
-def _runtime(settings: Settings, machine: Machine, signals: Signals, provider: Replicate, links: LinkSigner) -> Runtime:
+def _runtime(settings: Settings, machine: Machine, signals: Signals, links: LinkSigner, poster: Poster) -> Runtime:
     database, clock = machine.database, machine.clock
-    catalog = Catalog(database, clock, settings.models, provider.openapi_schema)
+    provider = cast("Replicate", machine.providers[PROVIDER])
+    catalog = Catalog(
+        database, clock, settings.models, provider.openapi_schema, PROVIDER, default=settings.default_model
+    )
+    generations = Generations(database, clock, catalog, machine.bell, signals, PROVIDER, machine.kill)
+    webhook_secrets = WebhookSecrets(database, clock, machine.kill)
+    bodies = {KIND: PredictionBodies(generations, links).render}
+    sender = Sender(clock, webhook_secrets, poster, bodies)
+    courier = Courier(database, clock, sender, settings.webhooks, machine.kill)
+    signals.on_change(courier.ring)
     return Runtime(
         settings=settings,
         clock=clock,
         database=database,
         accounts=Accounts(database, clock),
         catalog=catalog,
-        generations=Generations(database, clock, catalog, machine.bell, signals, PROVIDER, machine.kill),
+        generations=generations,
         machine=machine,
         engine=EmbeddedEngine(machine, {PROVIDER: _limits(settings)}, signals, settings.engine),
         chores=_chores(settings, database, clock, provider),
@@ -129,32 +147,39 @@ def _runtime(settings: Settings, machine: Machine, signals: Signals, provider: R
         provider=provider,
         store=machine.store,
         links=links,
+        pages=open_pages(settings, clock),
+        webhook_secrets=webhook_secrets,
+        courier=courier,
     )
 
 
 @asynccontextmanager
 async def running(runtime: Runtime) -> AsyncGenerator[asyncio.Task[None]]:
-    """Run the engine and the chores for the length of the block; at its end, what is under way is finished.
+    """Run engine, courier and chores for the length of the block; at its end, what is under way is finished.
 
     Gives the engine's task. It never ends by itself, unless something is wrong that nobody foresaw; that is logged,
     and whoever owns the process should end it, so that it is started afresh.
     """
     engine = asyncio.create_task(runtime.engine.run(), name="engine")
     engine.add_done_callback(_report_end)
+    courier = asyncio.create_task(runtime.courier.run(), name="courier")
+    courier.add_done_callback(_report_end)
     chores = asyncio.create_task(runtime.chores.run(), name="chores")
     try:
         yield engine
     finally:
         runtime.engine.stop()
         await asyncio.wait({engine})
+        runtime.courier.stop()
+        await asyncio.wait({courier})
         await _cancel(chores)
 
 
-def _report_end(engine: asyncio.Task[None]) -> None:
+def _report_end(task: asyncio.Task[None]) -> None:
     """It returns only when it was asked to stop; any other end is said aloud."""
-    error = None if engine.cancelled() else engine.exception()
-    if engine.cancelled() or error:
-        log.critical("the engine has ended by itself: nothing moves generations here any more", exc_info=error)
+    error = None if task.cancelled() else task.exception()
+    if task.cancelled() or error:
+        log.critical("the %s has ended by itself: it does nothing here any more", task.get_name(), exc_info=error)
 
 
 def callback_url(public_url: str, provider: str) -> Callable[[str], str]:
@@ -175,18 +200,18 @@ async def check_schema(database: Database) -> None:
 
 def open_provider(settings: Settings) -> Replicate:
     """The provider of the settings. Raises ``ConfigurationError`` without a token."""
-    if settings.replicate_api_token is None:
-        raise ConfigurationError(
-            "REPLICATE_API_TOKEN is not set. Set it; or start `mutoscope runner`, set REPLICATE_BASE_URL to its "
-            "address and REPLICATE_API_TOKEN to its token."
-        )
     secret = settings.replicate_webhook_secret
     return Replicate(
         settings.replicate_base_url,
-        settings.replicate_api_token.get_secret_value(),
+        _token(settings),
         webhook_secrets=[secret.get_secret_value()] if secret else [],
         webhook_tolerance_s=settings.webhook_tolerance_s,
     )
+
+
+def open_pages(settings: Settings, clock: Clock) -> ProviderPages:
+    """Reads the provider's public pages. Raises ``ConfigurationError`` without a token."""
+    return ProviderPages(settings.replicate_base_url, _token(settings), clock)
 
 
 def open_links(settings: Settings, base_url: str) -> LinkSigner:
@@ -194,26 +219,18 @@ def open_links(settings: Settings, base_url: str) -> LinkSigner:
     return LinkSigner(_secret(settings).encode(), settings.public_url or base_url)
 
 
+def _token(settings: Settings) -> str:
+    if settings.replicate_api_token is None:
+        raise ConfigurationError(
+            "REPLICATE_API_TOKEN is not set. Set it; or start `mutoscope runner`, set REPLICATE_BASE_URL to its "
+            "address and REPLICATE_API_TOKEN to its token."
+        )
+    return settings.replicate_api_token.get_secret_value()
+
+
 def _secret(settings: Settings) -> str:
     """The signing secret; in development one is made and kept beside the data."""
-    if settings.secret:
-        return settings.secret.get_secret_value()
-    kept = settings.data_dir / "secret"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        _write_private(kept, secrets.token_hex(32))
-    return kept.read_text()
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Whole or not at all, so that two processes starting together agree."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    draft.touch(mode=0o600)
-    try:
-        draft.write_text(text)
-        path.hardlink_to(draft)
-    finally:
-        draft.unlink()
+    return settings.secret.get_secret_value() if settings.secret else kept_secret(settings.data_dir / "secret")
 
 
 def open_store(settings: Settings, links: LinkSigner) -> ObjectStore:
@@ -232,23 +249,6 @@ def open_store(settings: Settings, links: LinkSigner) -> ObjectStore:
             public_base_url=settings.storage_public_url,
         )
     )
-
-
-def _is_file(hosts: HostList) -> Callable[[str], bool]:
-    """Which strings of an output are files: data URIs, and URLs of the provider. Other links are just text."""
-
-    def is_file(text: str) -> bool:
-        if DATA_URI.match(text):
-            return True
-        if not text.startswith(("https://", "http://")):
-            return False
-        try:
-            hosts.check(text)
-        except SourceRefused:
-            return False
-        return True
-
-    return is_file
 
 
 async def _bell(stack: AsyncExitStack, database: Database, signals: Signals) -> Bell:
@@ -275,6 +275,7 @@ def _policy(settings: Settings) -> Policy:
         unreachable_grace=timedelta(seconds=settings.unreachable_grace_s),
         expiry_grace_s=settings.expiry_grace_s,
         storage_prefix=settings.storage_prefix,
+        webhook_attempts=settings.webhooks.max_attempts,
         webhook_url=callback_url(settings.public_url, PROVIDER) if settings.public_url else None,
     )
 
@@ -285,7 +286,7 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _chores(settings: Settings, database: Database, clock: Clock, provider: Replicate) -> Chores:
-    chores = [expire_lots(database, clock), forget_messages(database, clock)]
+    chores = [expire_lots(database, clock), forget_messages(database, clock), forget_deliveries(database, clock)]
     if settings.webhooks_on and settings.replicate_webhook_secret is None:
         chores.insert(0, provider.learn_webhook_secret)
     return Chores(chores)

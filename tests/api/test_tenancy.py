@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
+from starlette.routing import Mount
 
 from mutoscope.api.app import _OUTSIDE, _V1, build_app
 from tests.api.service import Person, Service, client
@@ -46,6 +47,9 @@ def test_nothing_is_served_that_is_not_in_the_document(here: Service) -> None:
     served = {f"/v1{path}" for room in _V1 for path in _paths(room.router)}
     served |= {path for room in _OUTSIDE for path in _paths(room.router)}
     assert served == {path for _, path in routes(document)} | {"/callbacks/{provider}", "/files/{key:path}"}
+    # The front door is an application of its own; tests/compat/test_tenancy.py goes through it.
+    mounts = [route.path for route in build_app(here.runtime, run_engine=False).routes if isinstance(route, Mount)]
+    assert mounts == ["/replicate"]
 
 
 def _paths(router: APIRouter) -> set[str]:

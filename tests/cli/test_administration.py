@@ -34,6 +34,18 @@ async def test_accounts_keys_and_credits(shell: Shell) -> None:
     assert account["id"] in (await shell.ok("accounts", "show", "user-1")).out
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_webhook_secrets_and_deliveries(shell: Shell) -> None:
+    await shell.ok("accounts", "create", "user-1")
+    first = (await shell.ok("webhooks", "secret", "user-1")).out.strip()
+    assert first.startswith("whsec_")
+    assert (await shell.ok("webhooks", "secret", "user-1")).out.strip() == first
+    second = (await shell.ok("webhooks", "secret", "user-1", "--rotate")).out.strip()
+    assert second not in ("", first)
+    assert (await shell.ok("webhooks", "deliveries", "user-1", "--json")).json == []
+    assert (await shell.run("webhooks", "secret", "nobody")).status == 1
+
+
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 async def test_an_audit_shows_every_check_and_finds_what_is_planted(shell: Shell, database: Database) -> None:
     await shell.ok("accounts", "create", "user-1")

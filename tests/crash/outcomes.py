@@ -103,3 +103,7 @@ OUTCOMES: dict[str, Outcome] = {
     ),
 }
 CASES = [(name, point) for name, outcome in OUTCOMES.items() for point in outcome.points]
+
+# Where a service that owes webhooks is killed; see test_webhook_points.py.
+OF_WEBHOOKS = [*both("secret", "delivery_claim", "delivery_end"), "post.after_call"]
+OWES_MORE = both("accept", "bind", "look_later", "settle")

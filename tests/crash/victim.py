@@ -15,8 +15,8 @@ from mutoscope.api.app import build_app
 from mutoscope.api.serving import listen, serving
 from mutoscope.bootstrap import Runtime, open_runtime, running
 from mutoscope.core.settings import Settings
+from mutoscope.generations.asking import NewGeneration, Webhook
 from mutoscope.generations.models import Generation
-from mutoscope.generations.service import NewGeneration
 from mutoscope.generations.states import Phase
 
 DEADLINE_S = 40
@@ -30,6 +30,7 @@ class Order:
     text: str
     inputs: dict[str, Any] = field(default_factory=dict[str, Any])
     cancel: bool = False
+    webhook: str | None = None
 
 
 @asynccontextmanager
@@ -50,7 +51,9 @@ async def carry_out(runtime: Runtime, account_id: str, order: Order) -> Generati
 
     Ask with the same key, cancel if it wants to, wait for the end.
     """
-    new = NewGeneration("echo", {"text": order.text, "output": "file", **order.inputs}, idempotency_key=KEY)
+    inputs = {"text": order.text, "output": "file", **order.inputs}
+    webhook = Webhook(order.webhook, ("start", "logs", "completed")) if order.webhook else None
+    new = NewGeneration("echo", inputs, idempotency_key=KEY, webhook=webhook)
     row = await runtime.generations.create(account_id, new)
     if order.cancel:
         while row.phase != Phase.DONE and row.prediction_status != "processing":

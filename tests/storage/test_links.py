@@ -118,3 +118,19 @@ def test_files_are_served_as_what_they_are_and_never_run() -> None:
     assert "Content-Disposition" not in headers
     assert (headers["Content-Type"], headers["X-Content-Type-Options"]) == ("image/png", "nosniff")
     assert "sandbox" in headers["Content-Security-Policy"]
+
+
+def test_a_standing_signature_is_good_for_its_name_only_and_for_no_link(signer: LinkSigner) -> None:
+    signature = signer.stand_for("gen_1/0")
+    signer.verify_standing("gen_1/0", signature)
+    for name, given in (("gen_1/1", signature), ("gen_1/0", signature[:-1]), ("gen_1/0", ""), ("gen_1/0", "é")):
+        with pytest.raises(InvalidLink):
+            signer.verify_standing(name, given)
+    for given in (signed(signer)["signature"], LinkSigner(b"another secret of ours", "https://x").stand_for("gen_1/0")):
+        with pytest.raises(InvalidLink):
+            signer.verify_standing("gen_1/0", given)
+
+
+def test_standing_signatures_survive_a_change_of_the_secret(signer: LinkSigner) -> None:
+    changed = LinkSigner(b"a new secret, 16+", "https://x", old_secrets=[SECRET])
+    changed.verify_standing("gen_1/0", signer.stand_for("gen_1/0"))

@@ -1,6 +1,5 @@
 """Puts the API together: routers, limits, problems, and the engine for as long as the service runs."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +14,8 @@ from mutoscope.api.bodies import BodyLimit
 from mutoscope.api.problems import Problem
 from mutoscope.api.routes import accounts, callbacks, credit, events, files, generations, grants, health, keys, models
 from mutoscope.bootstrap import Runtime
+from mutoscope.compat.app import front_door
+from mutoscope.generations.as_prediction import PATH
 
 DESCRIPTION = """Paid AI generation: take the user's credit, run the model, keep the result, and give the credits back
 when there is none. Every request needs an API key; an operator's key acts for an account through `Mutoscope-Account`.
@@ -46,7 +47,7 @@ def build_app(runtime: Runtime, *, run_engine: bool) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        app.state.stopping, app.state.engine = asyncio.Event(), None
+        app.state.stopping, app.state.engine = door.state.stopping, None
         if not run_engine:
             yield
             return
@@ -62,6 +63,8 @@ def build_app(runtime: Runtime, *, run_engine: bool) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.runtime = runtime
+    door = front_door(runtime)
+    app.mount(PATH, door)
     problems.install(app)
     app.add_middleware(BodyLimit)
     app.state.methods = [(compile_path(path)[0], {"GET", "HEAD"}) for path in ("/docs", "/openapi.json")]

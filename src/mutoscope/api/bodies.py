@@ -1,17 +1,15 @@
 """Bodies of requests: bounded while they are read, whatever their headers say, and JSON that means one thing only."""
 
-import json
 from collections.abc import Callable, Coroutine
-from typing import Any, NoReturn
+from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mutoscope.api import problems
-from mutoscope.api.problems import InvalidJson, TooLarge, UnsupportedMediaType
-from mutoscope.core.errors import InvalidRequest
-from mutoscope.core.json_limits import find_fault
+from mutoscope.api.problems import TooLarge, UnsupportedMediaType
+from mutoscope.core.strict_json import read_json
 
 MAX_JSON_BYTES = 1024 * 1024
 MAX_CALLBACK_BYTES = 10 * 1024 * 1024
@@ -94,22 +92,7 @@ def parse_json(content_type: str | None, body: bytes) -> Any:
         return None
     if (content_type or "").partition(";")[0].strip().lower() != "application/json":
         raise UnsupportedMediaType("Send the header Content-Type: application/json.")
-    try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
-    except UnicodeDecodeError as error:
-        raise InvalidJson("The body is not UTF-8.") from error
-    except RecursionError as error:
-        raise InvalidJson("The body is nested too deep.") from error
-    except ValueError as error:
-        raise InvalidJson(f"The body is not JSON: {str(error)[:200]}.") from error
-    if fault := find_fault(value, max_bytes=2 * MAX_JSON_BYTES):
-        shown = [{"in": "body", "path": fault.path, "message": fault.message}]
-        raise InvalidRequest(f"{fault.path or 'The body'} {fault.message}.", errors=shown)
-    return value
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    return read_json(body, max_bytes=2 * MAX_JSON_BYTES)
 
 
 def _declared_bytes(scope: Scope) -> int:

@@ -59,12 +59,6 @@ class TooLarge(MutoscopeError):
     status, code, title = 413, "too_large", "The body is too large"
 
 
-class InvalidJson(MutoscopeError):
-    """The body is not JSON, or not JSON that every program reads the same way."""
-
-    status, code, title = 400, "invalid_json", "The body is not valid JSON"
-
-
 class UnsupportedMediaType(MutoscopeError):
     """The body does not say that it is JSON."""
 

@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Annotated
 
 from fastapi import Depends, Header, Request, Response
@@ -11,7 +10,7 @@ from fastapi import Depends, Header, Request, Response
 from mutoscope.api.parts import Parts
 from mutoscope.bootstrap import Runtime
 from mutoscope.generations.models import Generation
-from mutoscope.generations.states import FINAL
+from mutoscope.generations.waiting import until_ended
 
 MAX_WAIT_S = 60
 _WAIT = re.compile(r"wait(?:\s*=\s*\"?(\d{1,9})\"?)?", re.IGNORECASE)
@@ -32,20 +31,7 @@ class Waiter:
         if not self.wanted:
             return row
         self._response.headers["Preference-Applied"] = f"wait={self._wait_s}"
-        if row.status in FINAL or self._wait_s == 0:
-            return row
-        waiting = asyncio.create_task(
-            self._parts.generations.wait(row.account_id, row.id, timeout_s=self._wait_s), name=f"wait {row.id}"
-        )
-        stopped = asyncio.create_task(self._stopping.wait())
-        try:
-            await asyncio.wait({waiting, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            return waiting.result() if waiting.done() else row
-        finally:
-            for task in (waiting, stopped):
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+        return await until_ended(self._parts.generations, row, timeout_s=self._wait_s, stopping=self._stopping)
 
 
 def wanted_wait_s(headers: Sequence[str]) -> int | None:

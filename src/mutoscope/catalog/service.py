@@ -10,35 +10,26 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from typing import Any
 
 from mutoscope.catalog import pricing
+from mutoscope.catalog.entries import CatalogEntry, Entries
 from mutoscope.catalog.models import ModelSchema
 from mutoscope.catalog.pricing import Quote
 from mutoscope.catalog.schema import InputSchema
 from mutoscope.core.clock import Clock
-from mutoscope.core.errors import ConfigurationError, MutoscopeError, NotFound
-from mutoscope.core.model_settings import ModelSettings
+from mutoscope.core.errors import MutoscopeError
+from mutoscope.core.model_settings import ModelSettings, ModelTerms
 from mutoscope.db import Database
 from mutoscope.db.base import table
 from mutoscope.db.upsert import upsert
-from mutoscope.replicate_protocol.references import InvalidReference, ModelReference, parse_reference
+from mutoscope.replicate_protocol.references import ModelReference
 
 FRESH = timedelta(hours=1)
 RETRY = timedelta(minutes=1)
 
 FetchSchema = Callable[[str], Awaitable[dict[str, Any]]]
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogEntry:
-    """One model that can be run."""
-
-    alias: str
-    settings: ModelSettings
-    reference: ModelReference
 
 
 @dataclass(slots=True)
@@ -59,6 +50,7 @@ class Catalog:
         models: The settings of the models, by alias.
         fetch_schema: Asks the provider for the ``openapi_schema`` of a reference.
         provider: The provider's name in our table.
+        default: The terms of models without settings; ``None``: they cannot be run.
 
     Raises:
         ConfigurationError: A model's reference cannot be read; names the alias.
@@ -71,16 +63,17 @@ class Catalog:
         models: Mapping[str, ModelSettings],
         fetch_schema: FetchSchema,
         provider: str = "replicate",
+        default: ModelTerms | None = None,
     ) -> None:
         self._database, self._clock, self._fetch, self._provider = database, clock, fetch_schema, provider
-        self._entries = {alias: _entry(alias, settings) for alias, settings in models.items()}
+        self._entries = Entries(models, default)
         self._loaded: dict[str, _Loaded] = {}
         self._loading: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._refreshes: dict[str, asyncio.Task[None]] = {}
 
     def entries(self) -> Sequence[CatalogEntry]:
         """All models, in the order of the settings."""
-        return list(self._entries.values())
+        return self._entries.all()
 
     def get(self, alias: str) -> CatalogEntry:
         """The model of this alias.
@@ -88,12 +81,19 @@ class Catalog:
         Raises:
             NotFound: There is none; names the aliases that look like it.
         """
-        entry = self._entries.get(alias)
-        if entry is None:
-            near = get_close_matches(alias[:100], self._entries, n=3) or list(self._entries)[:10]
-            known = f"Did you mean {', '.join(near)}?" if near else "No models are configured."
-            raise NotFound(f"There is no model {alias[:100]!r}. {known}")
-        return entry
+        return self._entries.get(alias)
+
+    def resolve(self, reference: ModelReference) -> CatalogEntry:
+        """The model that Replicate calls ``reference``.
+
+        Raises:
+            NotPriced: It has no entry, and there is no default price; says how to price it.
+        """
+        return self._entries.resolve(reference)
+
+    def listed(self, reference: ModelReference) -> CatalogEntry | None:
+        """The entry of the settings that Replicate calls ``reference``, if there is one."""
+        return self._entries.listed(reference)
 
     async def schema(self, alias: str) -> dict[str, Any]:
         """The provider's ``openapi_schema`` of a model.
@@ -147,6 +147,9 @@ class Catalog:
         return loaded
 
     async def _first(self, reference: ModelReference) -> _Loaded:
+        if reference.model is None:
+            # Replicate tells nothing of a version without its owner and name; the provider itself checks the input.
+            return _loaded(reference, {}, self._clock.now())
         return await self._kept(reference) or await self._fetched(reference)
 
     async def _kept(self, reference: ModelReference) -> _Loaded | None:
@@ -183,13 +186,6 @@ class Catalog:
             self._loaded[str(reference)] = kept if kept and is_fresh else await self._fetched(reference)
         except MutoscopeError as error:
             _log.warning("a model's schema could not be refreshed; the old one stays", extra={"why": error.detail})
-
-
-def _entry(alias: str, settings: ModelSettings) -> CatalogEntry:
-    try:
-        return CatalogEntry(alias, settings, parse_reference(settings.reference))
-    except InvalidReference as error:
-        raise ConfigurationError(f"models.{alias}.reference: {error.detail}") from error
 
 
 def _loaded(reference: ModelReference, document: dict[str, Any], fetched_at: datetime) -> _Loaded:

@@ -20,6 +20,7 @@ COMMANDS = {
     "accounts": ("mutoscope.cli.accounts", "app"),
     "credits": ("mutoscope.cli.credit", "app"),
     "keys": ("mutoscope.cli.keys", "app"),
+    "webhooks": ("mutoscope.cli.webhooks", "app"),
     "migrate": ("mutoscope.cli.migrate", "migrate"),
     "doctor": ("mutoscope.cli.doctor", "doctor"),
     "audit": ("mutoscope.cli.audit", "audit"),

@@ -38,6 +38,7 @@ async def _run(fields: dict[str, Any], fault_plan: Path | None, *, with_parent: 
     try:
         from mutoscope.runner.config import RunnerConfig
         from mutoscope.runner.faults import FaultPlan
+        from mutoscope.runner.parent import end_with_parent
         from mutoscope.runner.server import serve
     except ImportError as error:
         raise ConfigurationError(f"{error}: install mutoscope[runner].") from error
@@ -52,15 +53,5 @@ async def _run(fields: dict[str, Any], fault_plan: Path | None, *, with_parent: 
 
     with stop_signals() as asked:
         if with_parent:
-            await _connect_stdin(asked)
+            await end_with_parent(asked)
         await serve(config, ready=ready, asked=asked)
-
-
-async def _connect_stdin(asked: asyncio.Event) -> None:
-    """End when whoever started us does, however that comes: the kernel closes its end of our standard input."""
-
-    class Watch(asyncio.Protocol):
-        def connection_lost(self, exc: Exception | None) -> None:
-            asked.set()
-
-    await asyncio.get_running_loop().connect_read_pipe(Watch, sys.stdin)

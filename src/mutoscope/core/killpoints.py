@@ -31,8 +31,18 @@ COMMITS = (
     "put_down",  # an orphan has ended
     "tidy",  # a row that is done has no orphans left
     "webhook",  # a hint is written down
+    "secret",  # an account's own webhook secret is made or replaced
+    "delivery_claim",  # a webhook of ours is about to be sent
+    "delivery_end",  # how a try went
 )
-CALLS = ("create.after_call", "get.after_call", "cancel.after_call", "put.before_call", "put.after_call")
+CALLS = (
+    "create.after_call",
+    "get.after_call",
+    "cancel.after_call",
+    "put.before_call",
+    "put.after_call",
+    "post.after_call",
+)
 
 POINTS: tuple[str, ...] = (*(f"{name}.{side}_commit" for name in COMMITS for side in ("before", "after")), *CALLS)
 """All points, in a fixed order: a point's number is its index."""

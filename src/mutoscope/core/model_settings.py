@@ -36,11 +36,9 @@ class PriceSettings(Frozen):
         return self
 
 
-class ModelSettings(Frozen):
-    """One entry of the catalog, ``[models.ALIAS]`` in ``mutoscope.toml``."""
+class ModelTerms(Frozen):
+    """What holds for a run: price and limits. By itself ``[default_model]``, for models without an entry."""
 
-    # owner/name, owner/name:version, a 64-hex version, or deployments/owner/name
-    reference: str
     price: PriceSettings
     credit_type: str = Field(default="image_generation", pattern=r"^[a-z][a-z0-9_]{0,63}$")
     description: str = ""
@@ -50,7 +48,6 @@ class ModelSettings(Frozen):
     # Replicate removes files after an hour.
     store_timeout_s: Annotated[int, Field(ge=1, le=3300)] = 3000
     max_attempts: int = Field(default=3, ge=1, le=10)
-    max_in_flight: int | None = Field(default=None, ge=1)
 
     max_files: int = Field(default=32, ge=1, le=1000)
     max_file_bytes: int = Field(default=2 * 1024**3, ge=1)
@@ -61,3 +58,11 @@ class ModelSettings(Frozen):
     charge_canceled: Literal["nothing", "used_seconds", "everything"] = "nothing"
     # Whether to follow the provider's logs for progress (more webhooks).
     progress: bool = True
+
+
+class ModelSettings(ModelTerms):
+    """One entry of the catalog, ``[models.ALIAS]`` in ``mutoscope.toml``."""
+
+    # owner/name, owner/name:version, a 64-hex version, or deployments/owner/name
+    reference: str
+    max_in_flight: int | None = Field(default=None, ge=1)

@@ -14,7 +14,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_vali
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from mutoscope.core.errors import ConfigurationError
-from mutoscope.core.model_settings import Frozen, ModelSettings
+from mutoscope.core.model_settings import Frozen, ModelSettings, ModelTerms
 
 MIN_SECRET_CHARS = 16
 # Read by the command line.
@@ -49,6 +49,18 @@ class AdmissionSettings(Frozen):
     polls_per_minute: int = Field(default=2400, ge=1)
     # The same while webhooks come, so that polling is only the net below them.
     net_polls_per_minute: int = Field(default=120, ge=1)
+
+
+class WebhookSettings(Frozen):
+    """Webhooks that go out to customers' URLs."""
+
+    timeout_s: Seconds = 10
+    # Tries of the message that says how it ended; with these, the last one is about four hours after the first.
+    max_attempts: int = Field(default=16, ge=1, le=50)
+    # Before the second try; it doubles from try to try, up to an hour.
+    retry_s: Seconds = 1
+    # What a try may take besides its post, before another process takes its sender for dead.
+    lease_margin_s: Seconds = 20
 
 
 class Settings(BaseSettings):
@@ -122,7 +134,10 @@ class Settings(BaseSettings):
     expiry_grace_s: int = Field(default=86400, ge=0)
     engine: EngineSettings = EngineSettings()
     admission: AdmissionSettings = AdmissionSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     models: dict[str, ModelSettings] = {}
+    # The price and limits of every model that has no entry. Unset: such a model is refused.
+    default_model: ModelTerms | None = None
     # Where the tests of durability kill the process; see core/killpoints.py. Refused in production.
     kill_at: str | None = None
 

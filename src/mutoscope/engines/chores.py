@@ -16,12 +16,15 @@ from mutoscope.db.base import table
 from mutoscope.db.engine import Database
 from mutoscope.generations.models import InboundMessage
 from mutoscope.ledger import service as ledger
+from mutoscope.webhooks import deliveries
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 30.0
 # Longer than any webhook's tolerance, so that a message id is remembered as long as its signature is good.
 REMEMBER_MESSAGES = timedelta(days=2)
+# Longer than the last try of any webhook.
+REMEMBER_DELIVERIES = timedelta(days=7)
 _messages = table(InboundMessage)
 
 Chore = Callable[[], Awaitable[None]]
@@ -67,5 +70,15 @@ def forget_messages(database: Database, clock: Clock) -> Chore:
         async with database.write() as session:
             old = clock.now() - REMEMBER_MESSAGES
             await session.execute(delete(_messages).where(_messages.c.received_at < old))
+
+    return chore
+
+
+def forget_deliveries(database: Database, clock: Clock) -> Chore:
+    """Webhooks that were delivered or given up are kept for a week, to be looked at."""
+
+    async def chore() -> None:
+        async with database.write() as session:
+            await deliveries.forget(session, before=clock.now() - REMEMBER_DELIVERIES)
 
     return chore

@@ -1,6 +1,8 @@
 """What a provider's webhook does: it is checked, taken once, written down, and wakes the row. It decides nothing."""
 
 from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, cast
 
 from sqlalchemy import bindparam, update
 from sqlalchemy.exc import IntegrityError
@@ -8,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mutoscope.db.base import table
 from mutoscope.db.upsert import built_once
-from mutoscope.generations import attempts
+from mutoscope.generations import attempts, telling
 from mutoscope.generations.machine import Machine
 from mutoscope.generations.models import Generation, InboundMessage
 from mutoscope.generations.states import Phase
@@ -19,9 +21,12 @@ from mutoscope.providers.base import Prediction, WebhookMessage
 _messages, _rows = table(InboundMessage), table(Generation)
 _SEEN = built_once(_messages, lambda made: made.on_conflict_do_nothing().returning(_messages.c.message_id))
 # Late news of a prediction that is no longer waited for shows nothing.
-_SHOW = update(_rows).where(
-    _rows.c.id == bindparam("which"), _rows.c.prediction_id == bindparam("waited_for"), _rows.c.phase == Phase.AWAIT
+_WAITING = (
+    _rows.c.id == bindparam("which"),
+    _rows.c.prediction_id == bindparam("waited_for"),
+    _rows.c.phase == Phase.AWAIT,
 )
+_SHOW = cast("Any", update(_rows).where(*_WAITING).returning(_rows.c.account_id, _rows.c.webhook))
 
 
 async def receive(machine: Machine, provider: str, *, ref: str | None, headers: Mapping[str, str], body: bytes) -> None:
@@ -59,10 +64,13 @@ async def _take(
     if prediction.terminal:
         await wake(session, generation_id, now=now)
         return True
-    await _show_progress(session, generation_id, prediction)
+    await _show_progress(session, generation_id, prediction, now)
     return False
 
 
-async def _show_progress(session: AsyncSession, generation_id: str, prediction: Prediction) -> None:
+async def _show_progress(session: AsyncSession, generation_id: str, prediction: Prediction, now: datetime) -> None:
     """Show how far it is."""
-    await session.execute(_SHOW, {"which": generation_id, "waited_for": prediction.id, **observed(prediction)})
+    values = {"which": generation_id, "waited_for": prediction.id, **observed(prediction)}
+    found = (await session.execute(_SHOW, values)).first()
+    if found and prediction.logs:
+        await telling.progressed(session, generation_id, found.account_id, found.webhook, now=now)

@@ -34,6 +34,8 @@ class Policy:
     expiry_grace_s: int
     storage_prefix: str
     webhook_url: Callable[[str], str] | None
+    # How often the end of a generation is told to its own webhook, at most.
+    webhook_attempts: int = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from mutoscope.db.base import Base, Credits, Id, Name, OrderedJson
+from mutoscope.db.base import Base, Credits, Id, Json, Name, OrderedJson
 
 
 def _partial_index(name: str, *columns: str, where: str) -> Index:
@@ -56,6 +56,10 @@ class Generation(Base):
     request_sha256: Mapped[str] = mapped_column(String(64))
     credit_type: Mapped[str] = mapped_column(String(64))
     terms: Mapped[dict[str, Any]]
+    # How it was asked for, until when its caller wants it, and whom to tell: ``{"url": …, "events": [ … ]}``.
+    source: Mapped[str] = mapped_column(String(16), server_default="api")
+    deadline: Mapped[datetime | None]
+    webhook: Mapped[dict[str, Any] | None] = mapped_column(Json)
     hold_id: Mapped[str] = mapped_column(ForeignKey("credit_holds.id"))
     held_credits: Mapped[int] = mapped_column(Credits)
     charged_credits: Mapped[int | None] = mapped_column(Credits)

@@ -4,10 +4,9 @@ Create, read, list, cancel, wait. Each is one transaction, committed before it a
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select
@@ -25,6 +24,7 @@ from mutoscope.core.killpoints import KillPoints, NoKillPoints
 from mutoscope.db.base import table
 from mutoscope.db.engine import Database
 from mutoscope.events import service as events
+from mutoscope.generations.asking import Filter, NewGeneration
 from mutoscope.generations.models import Generation, OutputFile
 from mutoscope.generations.ports import Bell
 from mutoscope.generations.rows import COLUMNS, seen
@@ -33,7 +33,8 @@ from mutoscope.generations.states import FINAL, Phase, Status
 from mutoscope.generations.transitions import wake
 from mutoscope.ledger import service as ledger
 
-MAX_PAGE = 100
+# A hundred, and one more to know whether there is a next page.
+MAX_PAGE = 101
 # Rung bells can be lost between processes, so a waiter also looks by itself.
 LOOK_AGAIN_S = 1.0
 _rows = table(Generation)
@@ -48,27 +49,6 @@ class IdempotencyConflict(Conflict):
     """The key was used before for another request."""
 
     code, title = "idempotency_conflict", "This Idempotency-Key was used for another request"
-
-
-@dataclass(frozen=True, slots=True)
-class NewGeneration:
-    """What is asked for.
-
-    Attributes:
-        model: An alias of the catalog.
-        input: The model's input.
-        metadata: The caller's own notes; given back as they are.
-        idempotency_key: The same key and request give the same generation, however often and from wherever.
-    """
-
-    model: str
-    input: Mapping[str, Any]
-    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    idempotency_key: str | None = None
-
-    def sha256(self) -> str:
-        """The request's fingerprint, which a repeated key must match."""
-        return sha256_of({"model": self.model, "input": self.input, "metadata": self.metadata})
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,24 +103,9 @@ class Generations:
                 found[file.generation_id].append(file)
         return found
 
-    async def page(
-        self,
-        account_id: str,
-        *,
-        limit: int,
-        before: str | None = None,
-        status: Status | None = None,
-        model: str | None = None,
-    ) -> Sequence[Generation]:
-        """The account's generations, newest first, from the one after ``before`` on; at most 100."""
-        query = _READ
-        if before:
-            query = query.where(_rows.c.id < before)
-        if status:
-            query = query.where(_rows.c.status == status)
-        if model:
-            query = query.where(_rows.c.model == model)
-        query = query.order_by(_rows.c.id.desc()).limit(min(limit, MAX_PAGE))
+    async def page(self, account_id: str, which: Filter, *, limit: int) -> Sequence[Generation]:
+        """The account's generations that fit, newest first; at most ``MAX_PAGE``."""
+        query = _READ.where(*which.conditions()).order_by(_rows.c.id.desc()).limit(min(limit, MAX_PAGE))
         async with self.database.read() as session:
             return [seen(row) for row in (await session.execute(query, {"account": account_id})).mappings()]
 
@@ -209,7 +174,7 @@ class Generations:
             key=generation_id,
             now=now,
         )
-        queue_deadline = now + timedelta(seconds=entry.settings.queue_timeout_s)
+        queue_deadline, deadline = new.deadlines(entry.settings, now)
         values: dict[str, Any] = {
             "account": account_id,
             "id": generation_id,
@@ -218,7 +183,10 @@ class Generations:
             "phase": Phase.QUEUED,
             "due_at": queue_deadline,
             "queue_deadline": queue_deadline,
-            "model": new.model,
+            "deadline": deadline,
+            "source": new.source,
+            "webhook": new.webhook.as_json() if new.webhook else None,
+            "model": entry.alias,
             "provider": self.provider,
             "reference": str(entry.reference),
             "input": dict(new.input),

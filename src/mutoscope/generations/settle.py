@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from mutoscope.catalog.pricing import final_credits
 from mutoscope.events import service as events
-from mutoscope.generations import outputs
+from mutoscope.generations import outputs, telling
 from mutoscope.generations.machine import Machine
 from mutoscope.generations.models import Generation
 from mutoscope.generations.orphans import put_down_all
@@ -26,6 +26,7 @@ async def settle(machine: Machine, row: Generation) -> Generation:
             hold = await ledger.void(session, row.hold_id, reason=_reason(row), now=now, grace_s=grace_s)
         # The first settlement of a hold stands, whoever made it; the row says what was really charged.
         moved = await move(session, row, Phase.DONE, now=now, due=due, charged_credits=hold.posted, completed_at=now)
+        await telling.ended(session, moved, now=now, max_attempts=machine.policy.webhook_attempts)
         data = {"status": moved.status, "charged_credits": hold.posted, "failure_code": row.failure_code}
         await events.record(session, row.account_id, f"generation.{moved.status}", row.id, data=data, now=now)
     machine.bell.changed(row.id)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 
@@ -12,6 +12,7 @@ class Signals:
     def __init__(self) -> None:
         self._work = asyncio.Event()
         self._waiters: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._listeners: list[Callable[[], None]] = []
 
     def ring(self) -> None:
         """Wake the engine's loop."""
@@ -21,6 +22,12 @@ class Signals:
         """Wake whoever waits for this generation."""
         for waiter in self._waiters.get(generation_id, ()):
             waiter.set()
+        for listener in self._listeners:
+            listener()
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` whenever any generation has changed."""
+        self._listeners.append(listener)
 
     async def wait_for_work(self, timeout_s: float) -> None:
         """Return when rung, or after ``timeout_s``."""

@@ -3,12 +3,13 @@
 Intent first, then the call, then the prediction's id. A lost answer becomes doubt, not a second try.
 """
 
+import math
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
-from mutoscope.generations import admission, attempts, pacing
+from mutoscope.generations import admission, attempts, pacing, telling
 from mutoscope.generations.failures import Failure
 from mutoscope.generations.machine import Machine
 from mutoscope.generations.models import Generation
@@ -22,6 +23,7 @@ from mutoscope.providers.base import (
     ProviderDown,
     Throttled,
 )
+from mutoscope.replicate_protocol.durations import CANCEL_AFTER_MINIMUM_S
 
 CANCELED = Failure("canceled_by_user", "You canceled this generation before it was sent to the model.")
 QUEUE_DEADLINE = Failure("queue_deadline", "The generation waited too long for a place and was not started.")
@@ -76,7 +78,9 @@ async def bind(machine: Machine, row: Generation, ref: str, prediction: Predicti
     settings = machine.settings(row)
     now = machine.clock.now()
     waited_s = max((now - prediction.created_at).total_seconds(), 0)
-    first_look_s = 0 if prediction.terminal else poll_delay_s(machine, row, waited_s)
+    # A cancel that came just before the call has woken the row already, and would otherwise wait for the first look.
+    at_once = prediction.terminal or row.cancel_requested_at is not None
+    first_look_s = 0 if at_once else poll_delay_s(machine, row, waited_s)
     values: dict[str, Any] = {
         "prediction_id": prediction.id,
         "prediction_status": prediction.status,
@@ -88,6 +92,7 @@ async def bind(machine: Machine, row: Generation, ref: str, prediction: Predicti
                 raise _Taken
             due = now + timedelta(seconds=first_look_s)
             moved = await move(session, row, Phase.AWAIT, now=now, due=due, **values)
+            await telling.started(session, moved, now=now)
     except (IntegrityError, _Taken):
         return await doubt(machine, row, f"prediction {prediction.id} is tied to another attempt")
     machine.bell.changed(row.id)
@@ -127,7 +132,11 @@ def _request(machine: Machine, row: Generation, ref: str) -> PredictionRequest:
     settings = machine.settings(row)
     url = machine.policy.webhook_url
     events = ("logs", "completed") if settings.progress else ("completed",)
-    return PredictionRequest(row.reference, row.input, url(ref) if url else None, events, settings.run_timeout_s)
+    run_s = settings.run_timeout_s
+    if row.deadline:
+        left_s = math.ceil((row.deadline - machine.clock.now()).total_seconds())
+        run_s = max(min(run_s, left_s), CANCEL_AFTER_MINIMUM_S)
+    return PredictionRequest(row.reference, row.input, url(ref) if url else None, events, run_s)
 
 
 async def _not_made(machine: Machine, row: Generation, why: str, failure: Failure | None = None) -> Generation:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mutoscope.core.json_limits import keepable
-from mutoscope.generations import attempts, failures, pacing
+from mutoscope.generations import attempts, failures, pacing, telling
 from mutoscope.generations.failures import Failure
 from mutoscope.generations.machine import Machine
 from mutoscope.generations.models import Generation
@@ -71,7 +71,11 @@ async def _still_running(machine: Machine, row: Generation, prediction: Predicti
     elapsed_s = max((now - prediction.created_at).total_seconds(), 0)
     wait_s = 1.0 if row.cancel_requested_at else poll_delay_s(machine, row, elapsed_s)
     due = min(now + timedelta(seconds=wait_s), _look_by(row, now))
-    return await machine.stay(row, "look_later", due=due, **observed(prediction))
+    seen = observed(prediction)
+    async with machine.commit("look_later") as session:
+        if seen["logs"] != row.logs:
+            await telling.progressed(session, row.id, row.account_id, row.webhook, now=now)
+        return await move(session, row, Phase.AWAIT, now=now, due=due, **seen)
 
 
 async def _succeeded(machine: Machine, row: Generation, prediction: Prediction, now: datetime) -> Generation:
@@ -131,8 +135,14 @@ def _no_webhook_told(machine: Machine, row: Generation, prediction: Prediction, 
     return expected and prediction.completed_at is not None and now - prediction.completed_at > TELLING_LAG
 
 
+def _deadline(row: Generation) -> datetime | None:
+    """When the prediction must have ended: by the model's limit, or by its caller's if that comes first."""
+    return row.run_deadline and min(row.run_deadline, row.deadline or row.run_deadline)
+
+
 def _deadline_passed(row: Generation, now: datetime, slack: timedelta) -> bool:
-    return row.run_deadline is not None and now >= row.run_deadline + slack
+    deadline = _deadline(row)
+    return deadline is not None and now >= deadline + slack
 
 
 def _bound_ago(machine: Machine, row: Generation, now: datetime) -> timedelta:
@@ -142,6 +152,7 @@ def _bound_ago(machine: Machine, row: Generation, now: datetime) -> timedelta:
 
 def _look_by(row: Generation, now: datetime) -> datetime:
     """Whatever the interval: look when the deadline passes."""
-    if row.run_deadline is None or now >= row.run_deadline + DEADLINE_SLACK:
+    deadline = _deadline(row)
+    if deadline is None or now >= deadline + DEADLINE_SLACK:
         return now + timedelta(seconds=10)
-    return row.run_deadline + DEADLINE_SLACK
+    return deadline + DEADLINE_SLACK

@@ -14,6 +14,7 @@ from mutoscope.core.logging import configure_logging
 from mutoscope.core.stopping import stop_signals
 from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.faults import FaultPlan
+from mutoscope.runner.parent import end_with_parent
 from mutoscope.runner.server import serve
 
 
@@ -23,7 +24,7 @@ def main() -> int:
     configure_logging(arguments.log_level)
     try:
         config = _config(arguments)
-        loop.run(_serve(config))
+        loop.run(_serve(config, with_parent=arguments.with_parent))
     except (MutoscopeError, ValidationError, OSError) as error:
         sys.stderr.write(f"mutoscope runner: {error}\n")
         return 2
@@ -32,8 +33,10 @@ def main() -> int:
     return 0
 
 
-async def _serve(config: RunnerConfig) -> None:
+async def _serve(config: RunnerConfig, *, with_parent: bool) -> None:
     with stop_signals() as asked:
+        if with_parent:
+            await end_with_parent(asked)
         await serve(config, ready=lambda url: _announce(config, url), asked=asked)
 
 
@@ -46,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--webhook-secret", help="the signing secret, whsec_... (made and kept)")
     parser.add_argument("--fault-plan", type=Path, help="JSON file of faults to commit")
     parser.add_argument("--config", type=Path, help="JSON file with any field of RunnerConfig")
+    parser.add_argument("--with-parent", action="store_true", help="end when standard input does")
     parser.add_argument("--log-level", default="INFO")
     return parser
 

@@ -1,6 +1,7 @@
 """Which addresses files are fetched from: those of a list, so that no output can point us into our own network."""
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,9 @@ import httpx
 
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.storage.sources import SourceRefused
+
+# Stricter than RFC 2397, which would take "data: …" in a text for a file.
+DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+[^,\s]*,")
 
 
 def is_loopback(host: str) -> bool:
@@ -69,6 +73,18 @@ class HostList:
         if not any(pattern.allows(url) for pattern in self._patterns):
             raise SourceRefused(f"The host of {_shown(url)} is not one that files are fetched from.")
         return url
+
+    def names_file(self, text: str) -> bool:
+        """Whether a string of an output is a file: a data URI, or a URL that may be fetched. Other links are text."""
+        if DATA_URI.match(text):
+            return True
+        if not text.startswith(("https://", "http://")):
+            return False
+        try:
+            self.check(text)
+        except SourceRefused:
+            return False
+        return True
 
 
 def _shown(url: httpx.URL) -> str:

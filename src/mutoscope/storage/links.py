@@ -13,6 +13,7 @@ from mutoscope.storage.sniff import ACTIVE_MEDIA_TYPES
 _CONTEXT = (
     b"mutoscope link v1"  # so that a signature made for another purpose with the same secret is worth nothing here
 )
+_STANDING = b"mutoscope standing link v1"
 MIN_SECRET_BYTES = 16
 
 
@@ -70,6 +71,21 @@ class LinkSigner:
             raise LinkExpired("This link has expired. Ask for the generation again to get a fresh one.")
         return media_type
 
+    @property
+    def base_url(self) -> str:
+        """Where the service answers."""
+        return self._base_url
+
+    def stand_for(self, name: str) -> str:
+        """A signature under which ``name`` may be read for as long as there is something under it."""
+        return hmac.new(self._secrets[0], _message(_STANDING, name), hashlib.sha256).hexdigest()
+
+    def verify_standing(self, name: str, given: str) -> None:
+        """Raises ``InvalidLink`` unless ``given`` is what ``stand_for`` made for ``name``."""
+        made = [hmac.new(one, _message(_STANDING, name), hashlib.sha256).hexdigest() for one in self._secrets]
+        if not any([hmac.compare_digest(one.encode(), given.encode()) for one in made]):  # noqa: C419 - compare all
+            raise InvalidLink("This link was not signed by this service, or was changed on its way.")
+
 
 def serving_headers(media_type: str) -> dict[str, str]:
     """The headers to serve a stored file with from our own origin: as what it is, and never as a program."""
@@ -84,7 +100,10 @@ def serving_headers(media_type: str) -> dict[str, str]:
 
 
 def _signature(secret: bytes, key: str, expires: str, media_type: str) -> bytes:
-    parts = (part.encode() for part in (key, expires, media_type))
-    # Each part is preceded by its length, so that no two different links make the same message.
-    message = b"".join((_CONTEXT, *(len(part).to_bytes(4, "big") + part for part in parts)))
-    return hmac.new(secret, message, hashlib.sha256).hexdigest().encode()
+    return hmac.new(secret, _message(_CONTEXT, key, expires, media_type), hashlib.sha256).hexdigest().encode()
+
+
+def _message(context: bytes, *parts: str) -> bytes:
+    """Each part is preceded by its length, so that no two different links make the same message."""
+    encoded = (part.encode() for part in parts)
+    return b"".join((context, *(len(part).to_bytes(4, "big") + part for part in encoded)))

@@ -15,8 +15,8 @@ from mutoscope.api.waiting import Wait
 from mutoscope.bootstrap import Runtime
 from mutoscope.core.canonical import canonical_json
 from mutoscope.core.errors import InvalidRequest
+from mutoscope.generations.asking import Filter, NewGeneration
 from mutoscope.generations.models import Generation
-from mutoscope.generations.service import NewGeneration
 from mutoscope.generations.states import FINAL, Status
 
 router = new_router("generations")
@@ -91,9 +91,8 @@ async def page(
 ) -> Page[GenerationRead]:
     """The account's generations, newest first."""
     wanted = Status(status) if status else None
-    rows = await parts.generations.page(
-        on_behalf.account_id, limit=limit + 1, before=before, status=wanted, model=model
-    )
+    which = Filter(before=before, status=wanted, model=model)
+    rows = await parts.generations.page(on_behalf.account_id, which, limit=limit + 1)
     rows, next_cursor = cut(rows, limit, lambda row: row.id)
     return page_of(await show(parts, rows, on_behalf.principal), next_cursor)
 

@@ -1,0 +1,118 @@
+"""The models that can be run, found by the alias of the settings or by what Replicate calls them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from mutoscope.core.errors import ConfigurationError, MutoscopeError, NotFound
+from mutoscope.core.model_settings import ModelSettings, ModelTerms
+from mutoscope.replicate_protocol.references import InvalidReference, ModelReference, parse_reference
+
+MAX_REFERENCE_CHARS = 255
+
+
+class NotPriced(MutoscopeError):
+    """A model that nobody has put a price on."""
+
+    status, code, title = 422, "model_not_priced", "This model has no price here"
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogEntry:
+    """One model that can be run."""
+
+    alias: str
+    settings: ModelSettings
+    reference: ModelReference
+
+
+class Entries:
+    """The entries of the settings, and those that the default price makes.
+
+    Args:
+        models: The settings of the models, by alias.
+        default: The terms of models without an entry; ``None``: they cannot be run.
+
+    Raises:
+        ConfigurationError: A model's reference cannot be read; names the alias.
+    """
+
+    def __init__(self, models: Mapping[str, ModelSettings], default: ModelTerms | None = None) -> None:
+        self._default = default
+        self._by_alias = {alias: _entry(alias, settings) for alias, settings in models.items()}
+
+    def all(self) -> list[CatalogEntry]:
+        """Those of the settings, in their order."""
+        return list(self._by_alias.values())
+
+    def get(self, alias: str) -> CatalogEntry:
+        """The model of this alias; with a default price also of any reference.
+
+        Raises:
+            NotFound: There is none; names the aliases that look like it.
+        """
+        if entry := self._by_alias.get(alias) or self._by_default(alias):
+            return entry
+        near = get_close_matches(alias[:100], self._by_alias, n=3) or list(self._by_alias)[:10]
+        known = f"Did you mean {', '.join(near)}?" if near else "No models are configured."
+        raise NotFound(f"There is no model {alias[:100]!r}. {known}")
+
+    def resolve(self, reference: ModelReference) -> CatalogEntry:
+        """The model that Replicate calls ``reference``: an entry of the settings, else one at the default price.
+
+        Raises:
+            NotPriced: There is neither; says how to price it.
+        """
+        if entry := self.listed(reference) or self._ad_hoc(reference):
+            return entry
+        name = (reference.name or "my-model")[:40].replace(".", "-").lower()
+        raise NotPriced(
+            f"{reference} has no price here, so it cannot be run. Whoever operates this service can give it one in "
+            f'mutoscope.toml: [models.{name}] reference = "{reference}" price = {{ per_run = 1 }}; or one for every '
+            "model without an entry: [default_model] price = { per_run = 1 }."
+        )
+
+    def listed(self, wanted: ModelReference) -> CatalogEntry | None:
+        """The entry of exactly this reference; else one that names the same version, or pins a version of the model."""
+        for same in (_is_same, _is_same_version, _pins):
+            for entry in self._by_alias.values():
+                if same(entry.reference, wanted):
+                    return entry
+        return None
+
+    def _by_default(self, alias: str) -> CatalogEntry | None:
+        if self._default is None:
+            return None
+        try:
+            reference = parse_reference(alias)
+        except InvalidReference:
+            return None
+        # What has a price of its own is not to be had for the default price under its other name.
+        return self.listed(reference) or self._ad_hoc(reference)
+
+    def _ad_hoc(self, reference: ModelReference) -> CatalogEntry | None:
+        if self._default is None or len(str(reference)) > MAX_REFERENCE_CHARS:
+            return None
+        terms = {name: getattr(self._default, name) for name in ModelTerms.model_fields}
+        return CatalogEntry(str(reference), ModelSettings(reference=str(reference), **terms), reference)
+
+
+def _is_same(entry: ModelReference, wanted: ModelReference) -> bool:
+    return entry == wanted
+
+
+def _is_same_version(entry: ModelReference, wanted: ModelReference) -> bool:
+    """Clients send a version without its owner and name."""
+    one_is_bare = entry.model is None or wanted.model is None
+    return wanted.kind == entry.kind == "version" and entry.version == wanted.version and one_is_bare
+
+
+def _pins(entry: ModelReference, wanted: ModelReference) -> bool:
+    return wanted.kind == "official" and entry.kind == "version" and entry.model == wanted.model
+
+
+def _entry(alias: str, settings: ModelSettings) -> CatalogEntry:
+    try:
+        return CatalogEntry(alias, settings, parse_reference(settings.reference))
+    except InvalidReference as error:
+        raise ConfigurationError(f"models.{alias}.reference: {error.detail}") from error

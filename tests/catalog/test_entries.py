@@ -1,0 +1,67 @@
+"""Which entry a name of Replicate's stands for, and what becomes of a model that has none."""
+
+import pytest
+
+from mutoscope.catalog.entries import Entries, NotPriced
+from mutoscope.core.errors import NotFound
+from mutoscope.core.model_settings import ModelSettings, ModelTerms
+from mutoscope.replicate_protocol.references import parse_reference
+
+ONE, TWO, NEW = "1" * 64, "2" * 64, "3" * 64
+MODELS = {
+    alias: ModelSettings.model_validate({"reference": reference, "price": {"per_run": 5}})
+    for alias, reference in {
+        "paint": "owner/paint",
+        "pinned": f"owner/film:{ONE}",
+        "bare": TWO,
+        "fast": "deployments/owner/paint",
+    }.items()
+}
+DEFAULT = ModelTerms.model_validate({"price": {"per_run": 9}, "run_timeout_s": 60})
+
+
+@pytest.mark.parametrize(
+    ("reference", "alias"),
+    [
+        ("owner/paint", "paint"),
+        (f"owner/film:{ONE}", "pinned"),
+        (ONE, "pinned"),
+        ("owner/film", "pinned"),
+        (TWO, "bare"),
+        (f"somebody/else:{TWO}", "bare"),
+        ("deployments/owner/paint", "fast"),
+    ],
+)
+@pytest.mark.parametrize("default", [None, DEFAULT])
+def test_an_entry_is_found_by_every_name_of_what_it_prices(
+    reference: str, alias: str, default: ModelTerms | None
+) -> None:
+    entries = Entries(MODELS, default)
+    assert entries.resolve(parse_reference(reference)).alias == alias
+    if default:
+        assert entries.get(reference).alias == alias, "not to be had for the default price under its other name"
+
+
+@pytest.mark.parametrize(
+    "reference", [f"owner/paint:{ONE[::-1]}2"[:76], f"owner/film:{TWO[:-1]}3", "owner/new", "3" * 64]
+)
+def test_anything_else_needs_a_default_price(reference: str) -> None:
+    target = parse_reference(reference)
+    with pytest.raises(NotPriced, match=r"mutoscope\.toml"):
+        Entries(MODELS).resolve(target)
+    with pytest.raises(NotFound):
+        Entries(MODELS).get(reference)
+    entry = Entries(MODELS, DEFAULT).resolve(target)
+    assert (entry.alias, entry.settings.price.per_run, entry.settings.run_timeout_s) == (reference, 9, 60)
+    assert entry == Entries(MODELS, DEFAULT).get(reference)
+
+
+def test_a_reference_that_no_column_holds_is_not_run_at_the_default_price_either() -> None:
+    long = parse_reference(f"{'o' * 100}/{'n' * 100}:{ONE}")
+    with pytest.raises(NotPriced):
+        Entries(MODELS, DEFAULT).resolve(long)
+
+
+def test_what_is_no_reference_is_not_found() -> None:
+    with pytest.raises(NotFound, match="paint"):
+        Entries(MODELS, DEFAULT).get("pain")

@@ -1,0 +1,107 @@
+"""Who the clients talk to, and the clients: each command of one runs in a process of its own."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mutoscope.db.migrate import upgrade
+from tests.api.service import service
+from tests.clients.node import HERE, install
+from tests.runner.harness import Client, running
+from tests.world import RunnerProcess, settings_for
+
+Json = dict[str, Any]
+_TIMEOUT_S = 120
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server that speaks Replicate's API: ``base_url`` is what stands before ``/v1``.
+
+    ``owner`` is the account's name; ``trains`` says whether models can be trained and deployed there.
+    """
+
+    base_url: str
+    token: str
+    owner: str
+    trains: bool = True
+    streams: bool = True
+    takes_files: bool = True
+
+
+@dataclass(frozen=True)
+class OfficialClient:
+    """One of Replicate's own clients."""
+
+    name: str
+    command: tuple[str, ...]
+    target: Target
+
+    async def call(self, command: str, **arguments: Any) -> Json:
+        """Run one command of ``python_client.py`` or ``js/client.js``; fails with what it wrote."""
+        environment = {"REPLICATE_BASE_URL": self.target.base_url, "REPLICATE_API_TOKEN": self.target.token}
+        pipe = asyncio.subprocess.PIPE
+        child = await asyncio.create_subprocess_exec(
+            *self.command, command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment
+        )
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                out, err = await child.communicate(json.dumps(arguments).encode())
+        finally:
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
+        assert child.returncode == 0, err.decode()
+        return json.loads(out)
+
+
+@pytest.fixture(params=["runner", "front door"])
+async def target(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Target]:
+    """Each server that the clients must work with, unmodified."""
+    async with running(tmp_path / "runner", token="secret") as runner:
+        if request.param == "runner":
+            yield Target(runner.url, "secret", "local")
+            return
+        async with front_door(tmp_path, runner) as target:
+            yield target
+
+
+@asynccontextmanager
+async def front_door(tmp_path: Path, runner: Client) -> AsyncGenerator[Target]:
+    """A service before that runner, which has a default price for every model."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'mutoscope.db'}"
+    await upgrade(url)
+    behind = RunnerProcess(runner.url, runner.secret)
+    more = {"replicate_api_token": "secret", "models": {}, "default_model": {"price": {"per_run": 1}}}
+    settings = settings_for(url, tmp_path, behind, **more)
+    async with service(settings, behind, webhooks=True) as here, here.person("ann") as ann:
+        base_url = f"{here.url}/replicate"
+        yield Target(base_url, ann.key, "ann", trains=False, streams=False, takes_files=False)
+
+
+@pytest.fixture
+def python(target: Target) -> OfficialClient:
+    """PyPI ``replicate`` 1.0.7."""
+    script = Path(__file__).parent / "python_client.py"
+    return OfficialClient("python", (sys.executable, "-X", "faulthandler", str(script)), target)
+
+
+@pytest.fixture
+def javascript(target: Target) -> OfficialClient:
+    """npm ``replicate``."""
+    return OfficialClient("javascript", (install().node, str(HERE / "client.js")), target)
+
+
+@pytest.fixture(params=["python", "javascript"])
+def client(request: pytest.FixtureRequest, target: Target) -> OfficialClient:
+    """Each of the two."""
+    one: OfficialClient = request.getfixturevalue(request.param)
+    assert one.target is target
+    return one

@@ -1,0 +1,54 @@
+"""A stand-in for api.replicate.com's read-only pages, which says exactly what a test wants; over real HTTP."""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+TOKEN = "r8_the_operators_own"
+
+
+@dataclass
+class Upstream:
+    """``pages``: what is answered, by path below ``/v1/``; everything else is 404."""
+
+    url: str = ""
+    pages: dict[str, Any] = field(default_factory=dict[str, Any])
+    asked: list[Request] = field(default_factory=list[Request])
+
+    async def answer(self, request: Request) -> Response:
+        self.asked.append(request)
+        await request.body()
+        path = request.url.path.removeprefix("/v1/")
+        page = self.pages.get(f"{request.method} {path}", self.pages.get(path))
+        if page is None:
+            return JSONResponse({"detail": "Not found."}, 404)
+        return page if isinstance(page, Response) else JSONResponse(page)
+
+    def paths(self) -> list[str]:
+        return [request.url.path.removeprefix("/v1/") for request in self.asked]
+
+
+@asynccontextmanager
+async def upstream() -> AsyncGenerator[Upstream]:
+    one = Upstream()
+    app = Starlette(routes=[Route("/{path:path}", one.answer, methods=["GET", "POST", "QUERY"])])
+    listener = socket.create_server(("127.0.0.1", 0))
+    one.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    config = uvicorn.Config(app, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield one
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()
