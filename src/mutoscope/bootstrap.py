@@ -17,13 +17,14 @@ from mutoscope.accounts.service import Accounts
 from mutoscope.catalog.service import Catalog
 from mutoscope.core.clock import Clock, SystemClock
 from mutoscope.core.errors import ConfigurationError
-from mutoscope.core.killpoints import KillAt, NoKillPoints
+from mutoscope.core.killpoints import KillAt, KillPoints, NoKillPoints
 from mutoscope.core.settings import Settings
 from mutoscope.db import migrate
 from mutoscope.db.engine import Database
 from mutoscope.engines.chores import Chores, expire_lots, forget_messages
 from mutoscope.engines.embedded import EmbeddedEngine
 from mutoscope.generations.admission import Limits
+from mutoscope.generations.inputs import InputFiles
 from mutoscope.generations.machine import Machine, Policy
 from mutoscope.generations.pacing import Pace
 from mutoscope.generations.ports import Bell
@@ -38,6 +39,7 @@ from mutoscope.storage.local import LocalStore
 from mutoscope.storage.objects import ObstoreStore
 from mutoscope.storage.s3 import S3Settings
 from mutoscope.storage.sources import SourceRefused
+from mutoscope.uploads.service import Uploads
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +67,7 @@ class Runtime:
     provider: Replicate
     store: ObjectStore
     links: LinkSigner
+    uploads: Uploads
 
 
 @asynccontextmanager
@@ -93,6 +96,7 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
         file_hosts = (*settings.replicate_file_hosts, urlsplit(settings.replicate_base_url).netloc)
         signals = Signals()
         bell = await _bell(stack, database, signals)
+        kill = KillAt(settings.kill_at) if settings.kill_at else NoKillPoints()
         machine = Machine(
             database=database,
             clock=clock,
@@ -103,7 +107,8 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
             bell=bell,
             policy=_policy(settings),
             pace=Pace(settings.admission.polls_per_minute),
-            kill=KillAt(settings.kill_at) if settings.kill_at else NoKillPoints(),
+            inputs=_input_files(settings, database, clock, store, kill),
+            kill=kill,
         )
         runtime = _runtime(settings, machine, signals, provider, links)
         stack.push_async_callback(runtime.catalog.aclose)
@@ -113,21 +118,25 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
 def _runtime(settings: Settings, machine: Machine, signals: Signals, provider: Replicate, links: LinkSigner) -> Runtime:
     database, clock = machine.database, machine.clock
     catalog = Catalog(database, clock, settings.models, provider.openapi_schema)
+    uploads = machine.inputs.uploads
     return Runtime(
         settings=settings,
         clock=clock,
         database=database,
         accounts=Accounts(database, clock),
         catalog=catalog,
-        generations=Generations(database, clock, catalog, machine.bell, signals, PROVIDER, machine.kill),
+        generations=Generations(
+            database, clock, catalog, machine.bell, signals, PROVIDER, machine.kill, inputs=machine.inputs
+        ),
         machine=machine,
         engine=EmbeddedEngine(machine, {PROVIDER: _limits(settings)}, signals, settings.engine),
-        chores=_chores(settings, database, clock, provider),
+        chores=_chores(settings, database, clock, provider, uploads),
         signals=signals,
         bell=machine.bell,
         provider=provider,
         store=machine.store,
         links=links,
+        uploads=uploads,
     )
 
 
@@ -221,6 +230,15 @@ def open_store(settings: Settings, links: LinkSigner) -> ObjectStore:
     )
 
 
+def _input_files(
+    settings: Settings, database: Database, clock: Clock, store: ObjectStore, kill: KillPoints
+) -> InputFiles:
+    # A bucket's links lead to the bucket; those of the local disk lead to us.
+    public_links = settings.aws_s3_bucket_name is not None or settings.public_url is not None
+    uploads = Uploads(database, clock, store, settings.uploads)
+    return InputFiles(uploads, database, clock, kill, public_links, timedelta(seconds=settings.engine.lease_s))
+
+
 def _is_file(hosts: HostList) -> Callable[[str], bool]:
     """Which strings of an output are files: data URIs, and URLs of the provider. Other links are just text."""
 
@@ -271,8 +289,8 @@ def _limits(settings: Settings) -> Limits:
     return Limits(settings.admission, caps)
 
 
-def _chores(settings: Settings, database: Database, clock: Clock, provider: Replicate) -> Chores:
-    chores = [expire_lots(database, clock), forget_messages(database, clock)]
+def _chores(settings: Settings, database: Database, clock: Clock, provider: Replicate, uploads: Uploads) -> Chores:
+    chores = [expire_lots(database, clock), forget_messages(database, clock), uploads.remove_old]
     if settings.webhooks_on and settings.replicate_webhook_secret is None:
         chores.insert(0, provider.learn_webhook_secret)
     return Chores(chores)

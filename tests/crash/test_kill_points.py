@@ -6,18 +6,22 @@ its hold settle exactly once, and no prediction be bought that is not explained 
 
 import re
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import func, select
 
-from mutoscope.bootstrap import open_runtime
+from mutoscope.bootstrap import Runtime, open_runtime
 from mutoscope.core.killpoints import POINTS
 from mutoscope.core.settings import Settings
 from mutoscope.generations.models import Attempt
+from mutoscope.uploads.service import Description
 from tests.crash.victim import Order, carry_out, run_until_killed
-from tests.world import PRICE, RunnerProcess, World, grant, runner_process, settings_for, world
+from tests.storage.streams import stream
+from tests.world import AUTH, PRICE, RunnerProcess, World, grant, runner_process, settings_for, world
 
 
 def both(*commits: str) -> list[str]:
@@ -65,6 +69,18 @@ OUTCOMES: dict[str, dict[str, Any]] = {
         "ends": ("completed", None),
         "points": both("doubt", "doubt_wait", "abandon"),
     },
+    "with a file": {
+        "file_bytes": 300_000,
+        "inputs": {"seconds": 0.3},
+        "ends": ("completed", None),
+        "points": [*both("file_claim", "intent", "bind"), "send_file.after_call", "create.after_call"],
+    },
+    "with a file, answer lost": {
+        "file_bytes": 300_000,
+        "faults": {"accept_then_drop": True},
+        "ends": ("completed", None),
+        "points": both("doubt"),
+    },
     "throttled": {
         "faults": {"create_429": 0.2},
         "ends": ("completed", None),
@@ -91,11 +107,14 @@ async def values(database_url: str, tmp_path: Path, runner: RunnerProcess) -> di
 async def test_killed_at(outcome: str, point: str, values: dict[str, Any], runner: RunnerProcess) -> None:
     case = OUTCOMES[outcome]
     order = Order(f"{outcome} {point} {values['database_url']}", case.get("inputs", {}), case.get("cancel", False))
-    runner.plan(*([{"do": case["faults"], "when": {"input": order.text}, "count": 1}] if "faults" in case else []))
+    plan = [{"do": case["faults"], "when": {"model": "mutoscope/echo"}, "count": 1}] if "faults" in case else []
+    runner.plan(*plan)
     settings = Settings.model_validate(values)
     async with open_runtime(settings) as runtime:
         account = await runtime.accounts.create("user-1")
         await grant(runtime, account.id, 100)
+        if "file_bytes" in case:
+            order = await _with_file(runtime, account.id, order, case["file_bytes"])
 
     assert run_until_killed(values, account.id, order, point) == -9, "the point was never passed"
 
@@ -104,10 +123,29 @@ async def test_killed_at(outcome: str, point: str, values: dict[str, Any], runne
         assert (row.status, row.failure_code) == case["ends"]
         charged = PRICE if row.status == "completed" else 0
         assert await after.balance() == (100 - charged, 0, charged)
-        bought = len(runner.predictions(order.text))
+        said = order.text
+        if "file_bytes" in case:
+            (copy,) = _copies(runner, order.text)  # one whose answer was lost is found again, not sent again
+            said = copy["urls"]["get"]
+        bought = len(runner.predictions(said))
         assert bought <= case.get("predictions", 1) + await _doubts(after)
         assert bought == case.get("predictions", 1), "every lost answer can be found again in the provider's list"
         assert await after.audit() == []
+
+
+async def _with_file(runtime: Runtime, account_id: str, order: Order, size: int) -> Order:
+    """The same order with an uploaded file in the place of its text."""
+
+    async def describe() -> Description:
+        return Description("a.bin")
+
+    made = await runtime.uploads.create(account_id, stream(bytes(size)), describe)
+    return replace(order, text=made.id)
+
+
+def _copies(runner: RunnerProcess, file_id: str) -> list[Any]:
+    listed = httpx.get(f"{runner.url}/v1/files", headers=AUTH).raise_for_status().json()["results"]
+    return [one for one in listed if file_id in str(one["metadata"])]
 
 
 async def _doubts(here: World) -> int:

@@ -11,16 +11,21 @@ import pytest
 from mutoscope.accounts.service import Accounts
 from mutoscope.catalog.service import Catalog
 from mutoscope.core.clock import ManualClock
+from mutoscope.core.killpoints import NoKillPoints
 from mutoscope.core.model_settings import ModelSettings
-from mutoscope.core.settings import AdmissionSettings
+from mutoscope.core.settings import AdmissionSettings, UploadSettings
 from mutoscope.db.engine import Database
 from mutoscope.generations import admission
 from mutoscope.generations.admission import Limits
+from mutoscope.generations.inputs import InputFiles
 from mutoscope.generations.models import Generation
 from mutoscope.generations.ports import SilentBell
 from mutoscope.generations.service import Generations, NewGeneration
 from mutoscope.generations.signals import Signals
 from mutoscope.ledger import service as ledger
+from mutoscope.storage.links import LinkSigner
+from mutoscope.storage.memory import MemoryStore
+from mutoscope.uploads.service import Uploads
 
 SCHEMA = {"components": {"schemas": {"Input": {"type": "object", "properties": {"text": {"type": "string"}}}}}}
 MODELS = {
@@ -72,7 +77,11 @@ class Queue:
 @pytest.fixture
 async def queue(database_url: str) -> AsyncGenerator[Queue]:
     database, clock = Database(database_url), ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
-    service = Generations(database, clock, Catalog(database, clock, MODELS, _schema), SilentBell(), Signals())
+    catalog = Catalog(database, clock, MODELS, _schema)
+    store = MemoryStore(LinkSigner(b"a secret for these tests", "http://localhost"))
+    uploads = Uploads(database, clock, store, UploadSettings())
+    inputs = InputFiles(uploads, database, clock, NoKillPoints(), public_links=False)
+    service = Generations(database, clock, catalog, SilentBell(), Signals(), inputs=inputs)
     yield Queue(database, clock, service, Accounts(database, clock))
     await database.aclose()
 

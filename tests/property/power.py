@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mutoscope.generations.models import Generation
-from mutoscope.providers.base import Prediction, PredictionRequest, WebhookMessage
+from mutoscope.providers.base import FileCopy, FileToSend, Prediction, PredictionRequest, WebhookMessage
 from mutoscope.providers.fake import FakeProvider
 from mutoscope.storage.base import StorageError, StoredObject
 from mutoscope.storage.memory import MemoryStore
@@ -112,6 +112,12 @@ class HeldProvider:
         await passes("after list")
         for one in listed:
             yield one
+
+    async def send_file(self, file: FileToSend) -> FileCopy:
+        return await self.fake.send_file(file)
+
+    async def find_file(self, ref: str) -> FileCopy | None:
+        return await self.fake.find_file(ref)
 
     async def openapi_schema(self, reference: str) -> dict[str, Any]:
         return await self.fake.openapi_schema(reference)

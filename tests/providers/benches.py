@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import httpx
 
 from mutoscope.core.clock import ManualClock
-from mutoscope.providers.base import AnswerLost, Prediction, PredictionRequest, Provider, Throttled
+from mutoscope.providers.base import AnswerLost, FileCopy, Prediction, PredictionRequest, Provider, Throttled
 from mutoscope.providers.fake import ANY_INPUT, FakeProvider, Turn
 from mutoscope.providers.replicate import Replicate
 from tests.world import AUTH, RunnerProcess, until
@@ -46,6 +46,10 @@ class Bench(Protocol):
 
     async def pass_deadline(self, prediction: Prediction) -> None:
         """Wait until ``Cancel-After`` is over."""
+        ...
+
+    async def read_copy(self, copy: FileCopy) -> bytes:
+        """The bytes of a file as the models find them."""
         ...
 
     def fault(self, fault: Fault) -> None:
@@ -88,6 +92,9 @@ class FakeBench:
         assert prediction.deadline
         self.provider.start(prediction.id)
         self.clock.advance(prediction.deadline - self.clock.now())
+
+    async def read_copy(self, copy: FileCopy) -> bytes:
+        return next(data for _, data, made in self.provider.files if made == copy)
 
     def fault(self, fault: Fault) -> None:
         match fault:
@@ -138,6 +145,10 @@ class RunnerBench:
 
     async def pass_deadline(self, prediction: Prediction) -> None:
         await self.ended(prediction)
+
+    async def read_copy(self, copy: FileCopy) -> bytes:
+        async with httpx.AsyncClient(headers=AUTH) as http:
+            return (await http.get(f"{copy.url}/download")).raise_for_status().content
 
     def fault(self, fault: Fault) -> None:
         faults: dict[Fault, dict[str, Any]] = {

@@ -8,9 +8,11 @@ import pytest
 
 from mutoscope.core.errors import InvalidRequest
 from mutoscope.core.ids import new_id
-from mutoscope.providers.base import AnswerLost, CreateRefused, Prediction, PredictionMissing, Throttled
+from mutoscope.providers.base import AnswerLost, CreateRefused, FileToSend, Prediction, PredictionMissing, Throttled
 from mutoscope.replicate_protocol.webhooks import InvalidSignature, new_webhook_secret, sign
+from mutoscope.storage.base import StorageError
 from tests.providers.benches import RETRY_AFTER_S, Bench, request
+from tests.storage.streams import failing, stream
 
 KINDS = ["official", "version", "bare version", "deployment"]
 LONG_S = 50
@@ -164,3 +166,27 @@ async def test_a_forged_or_old_webhook_is_refused(bench: Bench, how: str) -> Non
 async def test_a_signed_webhook_that_is_no_prediction_is_refused(bench: Bench, body: bytes) -> None:
     with pytest.raises(InvalidRequest):
         bench.provider.read_webhook(signed(bench, body), body, now=bench.now())
+
+
+def file_of(data: bytes, ref: str) -> FileToSend:
+    return FileToSend(ref, 'a "cat".bin', "application/octet-stream", len(data), stream(data[:7], data[7:]))
+
+
+@pytest.mark.parametrize("size", [1, 7, 2_000_000])
+async def test_a_file_is_sent_whole_and_found_again_by_our_id(bench: Bench, text: str, size: int) -> None:
+    data = b"x" * size
+    assert await bench.provider.find_file(text) is None
+    copy = await bench.provider.send_file(file_of(data, text))
+    assert copy.expires_at > bench.now()
+    assert await bench.provider.find_file(text) == copy
+    assert await bench.read_copy(copy) == data
+    again = await bench.provider.send_file(file_of(data, text))
+    assert again.url != copy.url
+    assert await bench.provider.find_file(text) == again, "the newest copy lives longest"
+
+
+async def test_a_file_whose_source_breaks_is_not_kept(bench: Bench, text: str) -> None:
+    broken = FileToSend(text, "a", "text/plain", 100, failing(b"half of", error=StorageError("down")))
+    with pytest.raises(StorageError):
+        await bench.provider.send_file(broken)
+    assert await bench.provider.find_file(text) is None

@@ -11,6 +11,7 @@ import pytest
 
 from mutoscope.core.errors import MutoscopeError
 from mutoscope.core.ids import new_id
+from mutoscope.providers.answers import MAX_RETRY_AFTER_S
 from mutoscope.providers.base import (
     AnswerLost,
     CreateRefused,
@@ -19,7 +20,7 @@ from mutoscope.providers.base import (
     ProviderError,
     Throttled,
 )
-from mutoscope.providers.replicate import MAX_PAGES, MAX_RETRY_AFTER_S, Replicate
+from mutoscope.providers.replicate import MAX_PAGES, Replicate
 from mutoscope.replicate_protocol.webhooks import InvalidSignature, new_webhook_secret, sign
 from tests.providers.benches import RunnerBench, request
 from tests.providers.servers import ScriptedServer, answer, scripted_server
@@ -100,7 +101,7 @@ async def test_nobody_there_is_down(server: ScriptedServer) -> None:
     "turn", ["drop", "silence", b"HTTP/1.1 201 Cr", b"HTTP/1.1 201 Created\r\nContent-Length: 99\r\n\r\n{"]
 )
 async def test_a_broken_connection_loses_the_answer(server: ScriptedServer, replicate: Replicate, turn: Any) -> None:
-    replicate._http.timeout = httpx.Timeout(0.3)
+    replicate._calls.http.timeout = httpx.Timeout(0.3)
     server.will(turn)
     with pytest.raises(AnswerLost):
         await replicate.create(CREATE)

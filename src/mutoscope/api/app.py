@@ -13,14 +13,26 @@ from mutoscope import __version__, bootstrap
 from mutoscope.api import problems
 from mutoscope.api.bodies import BodyLimit
 from mutoscope.api.problems import Problem
-from mutoscope.api.routes import accounts, callbacks, credit, events, files, generations, grants, health, keys, models
+from mutoscope.api.routes import (
+    accounts,
+    callbacks,
+    credit,
+    events,
+    files,
+    generations,
+    grants,
+    health,
+    keys,
+    models,
+    uploads,
+)
 from mutoscope.bootstrap import Runtime
 
 DESCRIPTION = """Paid AI generation: take the user's credit, run the model, keep the result, and give the credits back
 when there is none. Every request needs an API key; an operator's key acts for an account through `Mutoscope-Account`.
 Errors are `application/problem+json` with a stable `code`."""
 
-_V1 = (generations, models, credit, events, accounts, keys, grants)
+_V1 = (generations, uploads, models, credit, events, accounts, keys, grants)
 _OUTSIDE = (health, callbacks, files)
 
 
@@ -62,7 +74,7 @@ def build_app(runtime: Runtime, *, run_engine: bool) -> FastAPI:
     )
     app.state.runtime = runtime
     problems.install(app)
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, upload_bytes=runtime.settings.uploads.max_bytes)
     app.state.methods = [(compile_path(path)[0], {"GET", "HEAD"}) for path in ("/docs", "/openapi.json")]
     for prefix, rooms in (("/v1", _V1), ("", _OUTSIDE)):
         for room in rooms:

@@ -14,6 +14,7 @@ COMMITS = (
     "accept",  # hold, generation, event
     "admit",  # a place at the provider is taken
     "claim",  # a due row is leased
+    "file_claim",  # an input file is about to be sent to the provider
     "intent",  # the attempt is written down
     "bind",  # the prediction's id is known
     "refuse",  # surely no prediction
@@ -32,7 +33,14 @@ COMMITS = (
     "tidy",  # a row that is done has no orphans left
     "webhook",  # a hint is written down
 )
-CALLS = ("create.after_call", "get.after_call", "cancel.after_call", "put.before_call", "put.after_call")
+CALLS = (
+    "send_file.after_call",
+    "create.after_call",
+    "get.after_call",
+    "cancel.after_call",
+    "put.before_call",
+    "put.after_call",
+)
 
 POINTS: tuple[str, ...] = (*(f"{name}.{side}_commit" for name in COMMITS for side in ("before", "after")), *CALLS)
 """All points, in a fixed order: a point's number is its index."""

@@ -45,6 +45,16 @@ class AdmissionSettings(Frozen):
     polls_per_minute: int = Field(default=2400, ge=1)
 
 
+class UploadSettings(Frozen):
+    """Input files that accounts upload: how large, how many bytes in all, and how long they are kept."""
+
+    prefix: str = "uploads"
+    max_bytes: int = Field(default=1024**3, ge=1)
+    # Judged when an upload begins, so uploads that run at the same time may exceed it by one file each.
+    max_account_bytes: int = Field(default=10 * 1024**3, ge=1)
+    keep_s: int = Field(default=86400, ge=60, le=366 * 86400)
+
+
 class Settings(BaseSettings):
     """All of Mutoscope's settings. See ``docs/settings.md`` for each with its unit and default."""
 
@@ -116,6 +126,7 @@ class Settings(BaseSettings):
     expiry_grace_s: int = Field(default=86400, ge=0)
     engine: EngineSettings = EngineSettings()
     admission: AdmissionSettings = AdmissionSettings()
+    uploads: UploadSettings = UploadSettings()
     models: dict[str, ModelSettings] = {}
     # Where the tests of durability kill the process; see core/killpoints.py. Refused in production.
     kill_at: str | None = None

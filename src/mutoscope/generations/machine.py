@@ -13,6 +13,7 @@ from mutoscope.core.killpoints import KillPoints, NoKillPoints
 from mutoscope.core.model_settings import ModelSettings
 from mutoscope.db.engine import Database
 from mutoscope.generations.failures import Failure
+from mutoscope.generations.inputs import InputFiles
 from mutoscope.generations.models import Generation
 from mutoscope.generations.pacing import Pace
 from mutoscope.generations.ports import Bell
@@ -50,6 +51,7 @@ class Machine:
     policy: Policy
     kill: KillPoints = field(default_factory=NoKillPoints)
     pace: Pace = field(default_factory=Pace)
+    inputs: InputFiles = field(kw_only=True)
 
     def provider(self, row: Generation) -> Provider:
         """The provider that runs this generation."""

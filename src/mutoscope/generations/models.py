@@ -115,6 +115,8 @@ class Attempt(Base):
     prediction_id: Mapped[str | None] = mapped_column(Name, unique=True)
     doubted_at: Mapped[datetime | None]
     reason: Mapped[str | None] = mapped_column(Text)
+    # Of the input as it was sent, where that is not as its user wrote it: uploaded files are sent in another form.
+    sent_sha256: Mapped[str | None] = mapped_column(String(64))
     prediction_status: Mapped[str | None] = mapped_column(String(32))
     predict_time_s: Mapped[float | None] = mapped_column(Float)
     created_at: Mapped[datetime]

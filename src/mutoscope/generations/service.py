@@ -24,6 +24,7 @@ from mutoscope.core.killpoints import KillPoints, NoKillPoints
 from mutoscope.db.base import table
 from mutoscope.db.engine import Database
 from mutoscope.events import service as events
+from mutoscope.generations.inputs import InputFiles
 from mutoscope.generations.models import Generation, OutputFile
 from mutoscope.generations.ports import Bell
 from mutoscope.generations.signals import Signals
@@ -75,6 +76,7 @@ class Generations:
     signals: Signals
     provider: str = "replicate"
     kill: KillPoints = field(default_factory=NoKillPoints)
+    inputs: InputFiles = field(kw_only=True)
 
     async def create(self, account_id: str, new: NewGeneration) -> Generation:
         """Validate, quote, hold and record: all of it, or nothing.
@@ -84,11 +86,13 @@ class Generations:
             InsufficientCredits: The account cannot cover the quote.
             IdempotencyConflict: The key was used for another request.
             NotFound: There is no such model.
+            UnknownFile, FileUnreachable: It names an uploaded file that cannot be used; nothing is held.
         """
         if earlier := await self._earlier(account_id, new):
             return earlier
         await self.catalog.validate(new.model, new.input)
         quote = await self.catalog.quote(new.model, new.input)
+        await self._keep_files(account_id, new)
         try:
             async with self.database.write() as session:
                 row = await self._insert(session, account_id, new, quote)
@@ -166,6 +170,11 @@ class Generations:
                     await asyncio.wait_for(changed.wait(), min(left_s, LOOK_AGAIN_S))
                 except TimeoutError:
                     continue
+
+    async def _keep_files(self, account_id: str, new: NewGeneration) -> None:
+        settings = self.catalog.get(new.model).settings
+        needed = timedelta(seconds=settings.queue_timeout_s + settings.run_timeout_s)
+        await self.inputs.check(account_id, new.input, until=self.clock.now() + needed)
 
     async def _get(self, session: AsyncSession, account_id: str, generation_id: str) -> Generation:
         query = select(Generation).where(Generation.id == generation_id, Generation.account_id == account_id)

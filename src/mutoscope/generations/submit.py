@@ -3,13 +3,16 @@
 Intent first, then the call, then the prediction's id. A lost answer becomes doubt, not a second try.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
+from mutoscope.core.canonical import sha256_of
 from mutoscope.generations import admission, attempts, pacing
 from mutoscope.generations.failures import Failure
+from mutoscope.generations.inputs import FileBusy
 from mutoscope.generations.machine import Machine
 from mutoscope.generations.models import Generation
 from mutoscope.generations.states import Phase
@@ -22,6 +25,7 @@ from mutoscope.providers.base import (
     ProviderDown,
     Throttled,
 )
+from mutoscope.uploads.service import UnknownFile
 
 CANCELED = Failure("canceled_by_user", "You canceled this generation before it was sent to the model.")
 QUEUE_DEADLINE = Failure("queue_deadline", "The generation waited too long for a place and was not started.")
@@ -38,13 +42,25 @@ async def submit(machine: Machine, row: Generation) -> Generation:
     """Ask the provider for a prediction."""
     if early_end := _early_end(machine, row):
         return await machine.fail(row, early_end)
+    try:
+        sent = await _to_send(machine, row)
+    except (UnknownFile, CreateRefused) as error:
+        return await machine.fail(row, Failure("input_file_lost", error.detail))
+    except FileBusy:
+        return await machine.stay(row, "look_later", due=machine.clock.now() + timedelta(seconds=1))
+    return await _ask(machine, row, sent)
+
+
+async def _ask(machine: Machine, row: Generation, sent: Mapping[str, Any]) -> Generation:
     ref = attempts.new_ref()
     now = machine.clock.now()
+    # Small inputs are hashed once, when they are accepted; what was changed on the way is found again by its own hash.
+    sent_sha256 = None if sent is row.input else sha256_of(sent)
     async with machine.commit("intent") as session:
         row = await move(session, row, Phase.SUBMITTING, now=now, due=now, attempt=row.attempt + 1)
-        await attempts.intend(session, row, ref, now=now)
+        await attempts.intend(session, row, ref, now=now, sent_sha256=sent_sha256)
     try:
-        prediction = await machine.provider(row).create(_request(machine, row, ref))
+        prediction = await machine.provider(row).create(_request(machine, row, ref, sent))
     except CreateRefused as error:
         return await _not_made(machine, row, error.detail, failure=Failure(error.code, error.detail))
     except Throttled as error:
@@ -123,11 +139,16 @@ def _early_end(machine: Machine, row: Generation) -> Failure | None:
     return QUEUE_DEADLINE if machine.clock.now() >= row.queue_deadline else None
 
 
-def _request(machine: Machine, row: Generation, ref: str) -> PredictionRequest:
+async def _to_send(machine: Machine, row: Generation) -> Mapping[str, Any]:
+    run_s = machine.settings(row).run_timeout_s
+    return await machine.inputs.to_send(row.account_id, row.input, machine.provider(row), run_s=run_s)
+
+
+def _request(machine: Machine, row: Generation, ref: str, sent: Mapping[str, Any]) -> PredictionRequest:
     settings = machine.settings(row)
     url = machine.policy.webhook_url
     events = ("logs", "completed") if settings.progress else ("completed",)
-    return PredictionRequest(row.reference, row.input, url(ref) if url else None, events, settings.run_timeout_s)
+    return PredictionRequest(row.reference, sent, url(ref) if url else None, events, settings.run_timeout_s)
 
 
 async def _not_made(machine: Machine, row: Generation, why: str, failure: Failure | None = None) -> Generation:

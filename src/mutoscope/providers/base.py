@@ -11,6 +11,8 @@ from mutoscope.replicate_protocol.predictions import Prediction
 __all__ = [
     "AnswerLost",
     "CreateRefused",
+    "FileCopy",
+    "FileToSend",
     "Prediction",
     "PredictionMissing",
     "PredictionRequest",
@@ -89,6 +91,33 @@ class WebhookMessage:
     prediction: Prediction
 
 
+@dataclass(frozen=True, slots=True)
+class FileToSend:
+    """A file of ours that a provider is to have for an input.
+
+    Attributes:
+        ref: Our own id of it, kept with the copy, so that a copy whose answer was lost can be found again.
+        name: What it is called, with an extension.
+        media_type: What it is.
+        size_bytes: Its length.
+        chunks: Its bytes.
+    """
+
+    ref: str
+    name: str
+    media_type: str
+    size_bytes: int
+    chunks: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class FileCopy:
+    """A provider's copy of a file: where its models find it, and until when."""
+
+    url: str
+    expires_at: datetime
+
+
 class Provider(Protocol):
     """Runs predictions. Every adapter passes the suite in ``tests/providers``."""
 
@@ -115,6 +144,19 @@ class Provider(Protocol):
 
     def recent(self, since: datetime) -> AsyncIterator[Prediction]:
         """The predictions created since, newest first. Raises ``Throttled`` or ``ProviderDown`` while iterating."""
+        ...
+
+    async def send_file(self, file: FileToSend) -> FileCopy:
+        """Give the provider a copy of a file. Never repeats the call itself; a copy too many does no harm.
+
+        Raises:
+            CreateRefused: It does not take the file.
+            Throttled, ProviderDown: As ``get``; a copy may have been made all the same, see ``find_file``.
+        """
+        ...
+
+    async def find_file(self, ref: str) -> FileCopy | None:
+        """The newest copy that was made of a file, if there is one still. Raises as ``get`` does."""
         ...
 
     async def openapi_schema(self, reference: str) -> dict[str, Any]:

@@ -14,12 +14,21 @@ from pydantic import ValidationError
 
 from mutoscope.core.clock import Clock
 from mutoscope.core.errors import InvalidRequest
-from mutoscope.providers.base import CreateRefused, PredictionMissing, PredictionRequest, ProviderError, WebhookMessage
+from mutoscope.providers.base import (
+    CreateRefused,
+    FileCopy,
+    FileToSend,
+    PredictionMissing,
+    PredictionRequest,
+    ProviderError,
+    WebhookMessage,
+)
 from mutoscope.replicate_protocol import webhooks
 from mutoscope.replicate_protocol.predictions import Prediction
 from mutoscope.replicate_protocol.references import parse_reference
 
-Call = Literal["create", "get", "cancel", "recent", "openapi_schema"]
+Call = Literal["create", "get", "cancel", "recent", "openapi_schema", "send_file", "find_file"]
+FILE_LIFE = timedelta(days=1)
 ANY_INPUT: dict[str, Any] = {"components": {"schemas": {"Input": {"type": "object"}}}}
 
 
@@ -42,6 +51,7 @@ class FakeProvider:
     Attributes:
         script: How the next creates go, first to last; after that all are accepted.
         predictions: Everything it ever made, by id, the oldest first.
+        files: The bytes of every file it was sent, with whose copy they are, the oldest first.
         broken: Calls that fail, and with what.
         lists_nothing: Whether its list is empty, whatever there is.
         cancels_nothing: Whether a cancel is acknowledged and forgotten.
@@ -52,6 +62,7 @@ class FakeProvider:
         self.name = name
         self.script: deque[Turn] = deque()
         self.predictions: dict[str, Prediction] = {}
+        self.files: list[tuple[str, bytes, FileCopy]] = []
         self.broken: dict[Call, ProviderError] = {}
         self.lists_nothing = self.cancels_nothing = False
         self.keeps_deadlines = True
@@ -86,6 +97,19 @@ class FakeProvider:
         for prediction_id in [] if self.lists_nothing else list(reversed(self.predictions)):
             if (found := self.look(prediction_id)).created_at >= since:
                 yield found
+
+    async def send_file(self, file: FileToSend) -> FileCopy:
+        """See ``Provider.send_file``. The bytes are taken before the call fails, as when an answer is lost."""
+        copy = FileCopy(f"https://files.fake/{len(self.files)}/{file.name}", self._clock.now() + FILE_LIFE)
+        self.files.append((file.ref, b"".join([chunk async for chunk in file.chunks]), copy))
+        self._check("send_file")
+        return copy
+
+    async def find_file(self, ref: str) -> FileCopy | None:
+        """See ``Provider.find_file``."""
+        self._check("find_file")
+        found = [copy for whose, _, copy in self.files if whose == ref and copy.expires_at > self._clock.now()]
+        return found[-1] if found else None
 
     async def openapi_schema(self, reference: str) -> dict[str, Any]:
         """See ``Provider.openapi_schema``."""
