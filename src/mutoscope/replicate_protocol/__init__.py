@@ -1,1 +1,1 @@
-"""The wire shapes of Replicate's HTTP API, shared by the provider that calls it and the runner that serves it."""
+"""The wire shapes of Replicate's HTTP API, one topic a module, shared by all who call it and all who serve it."""

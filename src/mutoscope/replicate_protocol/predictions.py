@@ -1,56 +1,18 @@
-"""Predictions as they travel: what Replicate answers and what it is asked.
+"""Predictions as they travel: what Replicate answers and what it is asked."""
 
-The shapes are those of Replicate's OpenAPI document (1.0.0-a1). Reading is tolerant, because the real API adds fields
-and statuses without notice: unknown fields are kept, the status is an open set, and nulls are accepted everywhere.
-"""
+from typing import Any, ClassVar, Literal
 
-import json
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, cast
+from pydantic import BaseModel, ConfigDict, Field
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-
-TERMINAL_STATUSES = frozenset({"succeeded", "failed", "canceled", "aborted"})
-"""Statuses after which a prediction never changes again, except that its data is removed."""
+from mutoscope.replicate_protocol.statuses import is_terminal
+from mutoscope.replicate_protocol.wire import Instant, Links, Object, Page, Text, Wire
 
 WebhookEvent = Literal["start", "output", "logs", "completed"]
 """What a ``webhook_events_filter`` may name."""
 
 
-def _as_text(value: object) -> object:
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _as_object(value: object) -> object:
-    return {} if value is None else value
-
-
-def _as_links(value: object) -> object:
-    if not isinstance(value, dict):
-        return {} if value is None else value
-    links = cast("dict[str, object]", value)
-    return {name: link for name, link in links.items() if isinstance(link, str)}
-
-
-def _as_instant(value: object) -> object:
-    """An ISO time without an offset is UTC: local time never travels here."""
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            return value
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
-
-
-Text = Annotated[str | None, BeforeValidator(_as_text)]
-Instant = Annotated[datetime, BeforeValidator(_as_instant)]
-Object = Annotated[dict[str, Any], BeforeValidator(_as_object)]
-
-
-class Prediction(BaseModel):
-    """One prediction, as ``GET /v1/predictions/{id}`` and a webhook's body show it."""
-
-    model_config = ConfigDict(extra="allow", protected_namespaces=())
+class Run(Wire):
+    """What predictions and trainings have in common: something that starts, runs and ends."""
 
     id: str
     model: str = ""
@@ -63,18 +25,15 @@ class Prediction(BaseModel):
     created_at: Instant
     started_at: Instant | None = None
     completed_at: Instant | None = None
-    data_removed: bool = False
-    deadline: Instant | None = None
-    deployment: Text = None
     metrics: Object = Field(default_factory=dict)
-    urls: Annotated[dict[str, str], BeforeValidator(_as_links)] = Field(default_factory=dict)
+    urls: Links = Field(default_factory=dict)
     source: str | None = None
     webhook: str | None = None
 
     @property
     def terminal(self) -> bool:
         """Whether the status can no longer change."""
-        return self.status in TERMINAL_STATUSES
+        return is_terminal(self.status)
 
     @property
     def predict_time_s(self) -> float | None:
@@ -83,14 +42,18 @@ class Prediction(BaseModel):
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-class PredictionPage(BaseModel):
-    """One page of ``GET /v1/predictions``, newest first; ``next`` and ``previous`` are whole URLs."""
+class Prediction(Run):
+    """One prediction, as ``GET /v1/predictions/{id}`` and a webhook's body show it."""
 
-    model_config = ConfigDict(extra="allow")
+    nullable: ClassVar[frozenset[str]] = frozenset({"output", "error"})
 
-    results: list[Prediction]
-    next: str | None = None
-    previous: str | None = None
+    data_removed: bool = False
+    deadline: Instant | None = None
+    deployment: Text = None
+
+
+class PredictionPage(Page[Prediction]):
+    """One page of ``GET /v1/predictions``."""
 
 
 class CreatePrediction(BaseModel):

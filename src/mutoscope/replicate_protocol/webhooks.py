@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from mutoscope.core.errors import ConfigurationError, MutoscopeError
+from mutoscope.replicate_protocol.wire import Wire
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the public prefix of a secret, not one
 
@@ -21,6 +22,12 @@ class InvalidSignature(MutoscopeError):
     """A webhook whose sender cannot be proved, or that is too old or too new."""
 
     status, code, title = 401, "invalid_signature", "The webhook's signature is not valid"
+
+
+class WebhookSecret(Wire):
+    """What ``GET /v1/webhooks/default/secret`` answers: the secret that signs an account's webhooks."""
+
+    key: str
 
 
 def new_webhook_secret() -> str:

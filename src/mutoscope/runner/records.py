@@ -10,7 +10,8 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-from mutoscope.replicate_protocol.predictions import TERMINAL_STATUSES, WebhookEvent
+from mutoscope.replicate_protocol.predictions import WebhookEvent
+from mutoscope.replicate_protocol.statuses import TERMINAL_STATUSES
 from mutoscope.runner.faults import Faults
 from mutoscope.runner.models.base import FILE_SCHEME
 
