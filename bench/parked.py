@@ -47,7 +47,7 @@ def main() -> None:
             mutoscope.forget_peak()
             quiet = _window(here, mutoscope, floor, arguments.seconds)
             say(f"quiet: {quiet['cpu_percent']:.2f} % of a core")
-            every = timedelta(minutes=1) / AdmissionSettings().polls_per_minute
+            every = timedelta(minutes=1) / AdmissionSettings().net_polls_per_minute
             asyncio.run(spread(here.database_url, every))
             polling = _window(here, mutoscope, floor, arguments.seconds)
             say(f"polling: {polling['cpu_percent']:.2f} % of a core, {polling['polls_per_s']:.1f} polls/s")

@@ -1,19 +1,17 @@
-"""The only place that names concrete adapters: settings in, running parts out."""
+"""Settings in, running parts out: puts the rooms together. The adapters are made in ``adapters``."""
 
 import asyncio
 import logging
-import re
-import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import httpx
 
 from mutoscope.accounts.service import Accounts
+from mutoscope.adapters import file_test, open_links, open_provider, open_store
 from mutoscope.catalog.service import Catalog
 from mutoscope.core.clock import Clock, SystemClock
 from mutoscope.core.errors import ConfigurationError
@@ -35,18 +33,13 @@ from mutoscope.storage.base import ObjectStore
 from mutoscope.storage.fetch import HttpSource
 from mutoscope.storage.hosts import HostList
 from mutoscope.storage.links import LinkSigner
-from mutoscope.storage.local import LocalStore
-from mutoscope.storage.objects import ObstoreStore
-from mutoscope.storage.s3 import S3Settings
-from mutoscope.storage.sources import SourceRefused
 from mutoscope.uploads.service import Uploads
 
 log = logging.getLogger(__name__)
 
 CALLBACK_PATH = "/callbacks/{provider}"
 PROVIDER = "replicate"
-# Stricter than RFC 2397, which would take "data: …" in a text for a file.
-DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+[^,\s]*,")
+FILE_CONNECTIONS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +84,7 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
         links = open_links(settings, base_url)
         store = open_store(settings, links)
         stack.push_async_callback(store.aclose)
-        http = httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=50))
+        http = httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=FILE_CONNECTIONS))
         stack.push_async_callback(http.aclose)
         file_hosts = (*settings.replicate_file_hosts, urlsplit(settings.replicate_base_url).netloc)
         signals = Signals()
@@ -103,10 +96,10 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
             providers={PROVIDER: provider},
             store=store,
             open_source=HttpSource(http, file_hosts).stream,
-            is_file=_is_file(HostList(file_hosts)),
+            is_file=file_test(HostList(file_hosts)),
             bell=bell,
             policy=_policy(settings),
-            pace=Pace(settings.admission.polls_per_minute),
+            pace=Pace(settings.admission.polls_per_minute, settings.admission.net_polls_per_minute),
             inputs=_input_files(settings, database, clock, store, kill),
             kill=kill,
         )
@@ -169,67 +162,6 @@ async def check_schema(database: Database) -> None:
         )
 
 
-def open_provider(settings: Settings) -> Replicate:
-    """The provider of the settings. Raises ``ConfigurationError`` without a token."""
-    if settings.replicate_api_token is None:
-        raise ConfigurationError(
-            "REPLICATE_API_TOKEN is not set. Set it; or start `mutoscope runner`, set REPLICATE_BASE_URL to its "
-            "address and REPLICATE_API_TOKEN to its token."
-        )
-    secret = settings.replicate_webhook_secret
-    return Replicate(
-        settings.replicate_base_url,
-        settings.replicate_api_token.get_secret_value(),
-        webhook_secrets=[secret.get_secret_value()] if secret else [],
-        webhook_tolerance_s=settings.webhook_tolerance_s,
-    )
-
-
-def open_links(settings: Settings, base_url: str) -> LinkSigner:
-    """Signs links to files of the local disk."""
-    return LinkSigner(_secret(settings).encode(), settings.public_url or base_url)
-
-
-def _secret(settings: Settings) -> str:
-    """The signing secret; in development one is made and kept beside the data."""
-    if settings.secret:
-        return settings.secret.get_secret_value()
-    kept = settings.data_dir / "secret"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        _write_private(kept, secrets.token_hex(32))
-    return kept.read_text()
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Whole or not at all, so that two processes starting together agree."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    draft.touch(mode=0o600)
-    try:
-        draft.write_text(text)
-        path.hardlink_to(draft)
-    finally:
-        draft.unlink()
-
-
-def open_store(settings: Settings, links: LinkSigner) -> ObjectStore:
-    """The bucket of the settings, or the local disk."""
-    if settings.aws_s3_bucket_name is None:
-        return LocalStore(settings.data_dir / "files", links)
-    secret, token = settings.aws_secret_access_key, settings.aws_session_token
-    return ObstoreStore(
-        S3Settings(
-            bucket=settings.aws_s3_bucket_name,
-            region=settings.aws_region,
-            endpoint=settings.aws_endpoint_url,
-            access_key_id=settings.aws_access_key_id,
-            secret_access_key=secret.get_secret_value() if secret else None,
-            session_token=token.get_secret_value() if token else None,
-            public_base_url=settings.storage_public_url,
-        )
-    )
-
-
 def _input_files(
     settings: Settings, database: Database, clock: Clock, store: ObjectStore, kill: KillPoints
 ) -> InputFiles:
@@ -237,23 +169,6 @@ def _input_files(
     public_links = settings.aws_s3_bucket_name is not None or settings.public_url is not None
     uploads = Uploads(database, clock, store, settings.uploads)
     return InputFiles(uploads, database, clock, kill, public_links, timedelta(seconds=settings.engine.lease_s))
-
-
-def _is_file(hosts: HostList) -> Callable[[str], bool]:
-    """Which strings of an output are files: data URIs, and URLs of the provider. Other links are just text."""
-
-    def is_file(text: str) -> bool:
-        if DATA_URI.match(text):
-            return True
-        if not text.startswith(("https://", "http://")):
-            return False
-        try:
-            hosts.check(text)
-        except SourceRefused:
-            return False
-        return True
-
-    return is_file
 
 
 async def _bell(stack: AsyncExitStack, database: Database, signals: Signals) -> Bell:

@@ -144,6 +144,19 @@ def test_ten_thousand_polls_stay_below_the_providers_limit() -> None:
     assert busiest <= 2400 + 40
 
 
+def test_the_net_below_webhooks_is_wide_until_one_is_missed() -> None:
+    pace = pacing.Pace(polls_per_minute=2400, net_polls_per_minute=240)
+
+    def last_of_240(now_s: float) -> float:
+        return max(pace.wait_s("m", 60, now_s=now_s, webhook=True) for _ in range(240))
+
+    assert last_of_240(1000) == pytest.approx(60, abs=0.5)
+    pace.missed(now_s=2000)
+    assert last_of_240(2000) == pytest.approx(15), "as for polling: 6 seconds for 240, and never sooner than is useful"
+    later_s = 2000 + pacing.DISTRUST_S
+    assert last_of_240(later_s) == pytest.approx(60, abs=0.5)
+
+
 @given(st.integers(0, 1000))
 def test_backoff_stays_within_its_cap(failed: int) -> None:
     assert 0.25 <= pacing.backoff_s(failed) <= 60

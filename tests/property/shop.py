@@ -191,10 +191,10 @@ class Shop:
         """When something is to be done next, if nothing happens before."""
         async with self.database.read() as session:
             rows = (await session.scalars(select(Generation).where(Generation.due_at.is_not(None)))).all()
-            opens = await admission.opens_at(session, PROVIDER, LIMITS)
+            opens = await admission.opens_at(session, PROVIDER, LIMITS, now=self.clock.now())
         times = [max(filter(None, (row.due_at, row.lease_until))) for row in rows]
-        if opens and any(row.phase == "queued" for row in rows):
-            times.append(max(opens, self.clock.now() + timedelta(seconds=1)))
+        if any(row.phase == "queued" for row in rows):
+            times.append(opens or self.clock.now() + timedelta(seconds=1))
         return min(times, default=None)
 
     async def aclose(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -121,8 +122,15 @@ async def test_a_file_is_flushed_before_it_has_its_name_and_the_name_after(
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(os, "link", link)
     await store.put("a/b/c.png", stream(bytes(3 * MIB)), media_type="image/png")
-    folders = [f"flush {folder}" for folder in (root / "a/b", root / "a", root)]
-    assert calls == ["flush /.drafts/", f"name {root / 'a/b/c.png'}", *folders]
+    named = ["flush /.drafts/", f"flush {root}", f"flush {root / 'a'}", f"name {root / 'a/b/c.png'}"]
+    assert calls == [*named, f"flush {root / 'a/b'}"]
+    calls.clear()
+    await store.put("a/b/d.png", stream(bytes(3 * MIB)), media_type="image/png")
+    assert calls == ["flush /.drafts/", f"name {root / 'a/b/d.png'}", f"flush {root / 'a/b'}"], "the folders last"
+    calls.clear()
+    shutil.rmtree(root / "a")
+    await store.put("a/b/c.png", stream(bytes(3 * MIB)), media_type="image/png")
+    assert calls == [*named, f"flush {root / 'a/b'}"], "the folders are new ones"
 
 
 async def test_a_process_killed_while_writing_leaves_no_object_and_its_draft_goes_later(

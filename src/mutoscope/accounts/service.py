@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import or_, select, text, update
+from sqlalchemy import RowMapping, bindparam, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mutoscope.accounts.keys import is_same, key_id_of, make_key
@@ -24,6 +24,11 @@ MAX_PAGE = 500
 MAX_METADATA_BYTES = 16 * 1024
 LAST_USED_EVERY = timedelta(minutes=1)
 
+_keys = table(ApiKey)
+# Built once: every request sends it.
+_KEY = select(
+    *(_keys.c[name] for name in ("id", "account_id", "secret_sha256", "expires_at", "revoked_at", "last_used_at"))
+).where(_keys.c.id == bindparam("which"))
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 _log = logging.getLogger(__name__)
 
@@ -139,8 +144,8 @@ class Accounts:
             raise Unauthenticated("This is not an API key; check that it was copied whole")
         now = self._clock.now()
         async with self._database.read() as session:
-            key = await session.get(ApiKey, key_id)
-            if key is None or not is_same(token, key.secret_sha256):
+            key = (await session.execute(_KEY, {"which": key_id})).mappings().one_or_none()
+            if key is None or not is_same(token, key["secret_sha256"]):
                 raise Unauthenticated("This API key is not known here")
             _check_live(key, now)
             principal = await _principal(session, key, act_for)
@@ -178,15 +183,15 @@ class Accounts:
         await session.flush()
         return key, made.token
 
-    async def _note_use(self, key: ApiKey, now: datetime) -> None:
-        if key.last_used_at is not None and now - key.last_used_at < LAST_USED_EVERY:
+    async def _note_use(self, key: RowMapping, now: datetime) -> None:
+        if key["last_used_at"] is not None and now - key["last_used_at"] < LAST_USED_EVERY:
             return
         stale = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= now - LAST_USED_EVERY)
         try:
             async with self._database.write() as session:
-                await session.execute(update(ApiKey).where(ApiKey.id == key.id, stale).values(last_used_at=now))
+                await session.execute(update(ApiKey).where(ApiKey.id == key["id"], stale).values(last_used_at=now))
         except Unavailable:
-            _log.warning("could not note the use of a key", extra={"key": key.id})
+            _log.warning("could not note the use of a key", extra={"key": key["id"]})
 
 
 async def _find(session: AsyncSession, id_or_external: str) -> Account:
@@ -200,21 +205,21 @@ async def _find(session: AsyncSession, id_or_external: str) -> Account:
     return next((account for account in found if account.id == id_or_external), found[0])
 
 
-async def _principal(session: AsyncSession, key: ApiKey, act_for: str | None) -> Principal:
-    if key.account_id is None:
+async def _principal(session: AsyncSession, key: RowMapping, act_for: str | None) -> Principal:
+    if key["account_id"] is None:
         account_id = (await _find(session, act_for)).id if act_for is not None else None
-        return Principal(key.id, "operator", account_id)
-    if act_for not in (None, key.account_id):
-        own = await session.get_one(Account, key.account_id)
+        return Principal(key["id"], "operator", account_id)
+    if act_for not in (None, key["account_id"]):
+        own = await session.get_one(Account, key["account_id"])
         if own.external_id != act_for:
             raise Forbidden("This key belongs to one account and cannot act for another")
-    return Principal(key.id, "account", key.account_id)
+    return Principal(key["id"], "account", key["account_id"])
 
 
-def _check_live(key: ApiKey, now: datetime) -> None:
-    if key.revoked_at is not None:
+def _check_live(key: RowMapping, now: datetime) -> None:
+    if key["revoked_at"] is not None:
         raise Unauthenticated("This API key was revoked")
-    if key.expires_at is not None and key.expires_at <= now:
+    if key["expires_at"] is not None and key["expires_at"] <= now:
         raise Unauthenticated("This API key has expired")
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 from sqlalchemy import text
 
-from mutoscope.bootstrap import open_links, open_provider, open_store
+from mutoscope.adapters import open_links, open_provider, open_store
 from mutoscope.core.errors import ConfigurationError, MutoscopeError
 from mutoscope.core.settings import Settings
 from mutoscope.db import Database, migrate

@@ -43,6 +43,8 @@ class AdmissionSettings(Frozen):
     burst: int = Field(default=100, ge=1)
     # Replicate's limit on reads is 3,000 a minute and account; this much of it one process uses for polling.
     polls_per_minute: int = Field(default=2400, ge=1)
+    # The same while webhooks come, so that polling is only the net below them.
+    net_polls_per_minute: int = Field(default=240, ge=1)
 
 
 class UploadSettings(Frozen):

@@ -55,6 +55,9 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _create_engine(self.url, pool_size)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+        # On PostgreSQL a transaction would add two journeys to a read, and at READ COMMITTED no consistency.
+        how = {"mutoscope_read": True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        self._reading = self.engine.execution_options(**how)
         self._writer: asyncio.Lock | None = asyncio.Lock() if self.is_sqlite else None
 
     @asynccontextmanager
@@ -73,13 +76,13 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncSession]:
-        """A consistent view that takes no write lock.
+        """Reads that take no write lock: on SQLite one view of everything, on PostgreSQL the newest at each statement.
 
         Raises:
             Unavailable: The database cannot be reached.
         """
         with _unavailable():
-            async with self._sessions(bind=self.engine.execution_options(mutoscope_read=True)) as session:
+            async with self._sessions(bind=self._reading) as session:
                 yield session
 
     async def aclose(self) -> None:

@@ -48,11 +48,10 @@ class EmbeddedEngine:
         heartbeat = asyncio.create_task(self._renew_leases(), name="leases")
         try:
             while not self._stopping:
-                claimed = await self._claim()
-                for row in claimed:
+                for row in await self._claim():
                     self._start(row)
-                if not claimed:
-                    await self._signals.wait_for_work(self._settings.sweep_s)
+                # What was left over rings by itself: a full engine when a step ends, a closed door when it opens.
+                await self._signals.wait_for_work(self._settings.sweep_s)
         finally:
             await self._finish()
             heartbeat.cancel()
@@ -88,8 +87,8 @@ class EmbeddedEngine:
                 return []
         async with self._machine.commit("admit") as session:
             admitted = await admission.admit(session, provider, limits, now=now, until=until, limit=limit)
-            if not admitted:
-                self._ring_at(await admission.opens_at(session, provider, limits))
+            if len(admitted) < limit:
+                self._ring_at(await admission.opens_at(session, provider, limits, now=now))
         return admitted
 
     def _start(self, row: Generation) -> None:

@@ -8,10 +8,17 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mutoscope.db.base import table
-from mutoscope.db.upsert import upsert
+from mutoscope.db.upsert import built_once
 from mutoscope.events.models import Event, EventCounter
 
 _counters, _events = table(EventCounter), table(Event)
+_COUNT = built_once(
+    _counters,
+    lambda first: first.on_conflict_do_update(
+        index_elements=[_counters.c.account_id], set_={"last": _counters.c.last + 1}
+    ).returning(_counters.c.last),
+)
+_APPEND = insert(_events)
 
 
 async def record(
@@ -22,13 +29,9 @@ async def record(
     Holds the counter's row lock until the transaction ends, which keeps the sequence free of gaps. Call it last: every
     transaction locks the generation, then the balance, then the counter, so that none waits in a circle.
     """
-    counted = upsert(session, _counters).values(account_id=account_id, last=1)
-    counted = counted.on_conflict_do_update(
-        index_elements=[_counters.c.account_id], set_={"last": _counters.c.last + 1}
-    )
-    number: int = (await session.execute(counted.returning(_counters.c.last))).scalar_one()
+    number: int = (await session.execute(_COUNT(session), {"account_id": account_id, "last": 1})).scalar_one()
     row = {"account_id": account_id, "number": number, "type": kind, "subject_id": subject_id, "data": data}
-    await session.execute(insert(_events).values(**row, created_at=now))
+    await session.execute(_APPEND, {**row, "created_at": now})
     return number
 
 

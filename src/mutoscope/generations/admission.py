@@ -8,24 +8,36 @@ the lock of the provider's budget row, so that two engines never let in more tha
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, and_, case, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Subquery, and_, bindparam, case, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mutoscope.accounts.models import Account
 from mutoscope.core.settings import AdmissionSettings
 from mutoscope.db.base import table
-from mutoscope.db.upsert import upsert
+from mutoscope.db.upsert import built_once
 from mutoscope.generations.models import Generation, ProviderBudget
+from mutoscope.generations.rows import seen
 from mutoscope.generations.states import IN_FLIGHT, Phase, Status
-from mutoscope.generations.transitions import take
+from mutoscope.generations.transitions import taking
 
 _rows, _budgets, _accounts = table(Generation), table(ProviderBudget), table(Account)
 UNLIMITED = 2**31
 
+# Built once, as `_statement` is for each provider: that costs more than sending them.
+_provider = bindparam("of_provider", type_=_rows.c.provider.type)
+_queued = and_(_rows.c.provider == _provider, _rows.c.phase == Phase.QUEUED)
+_in_flight = and_(_rows.c.provider == _provider, _rows.c.phase.in_(IN_FLIGHT))
+_ANYTHING = select(_rows.c.id).where(_queued).limit(1)
+_FLYING = select(func.count()).where(_in_flight)
+_BUDGET = select(_budgets).where(_budgets.c.provider == _provider)
+_MAKE_BUDGET = built_once(_budgets, lambda made: made.on_conflict_do_nothing())
+_SPEND = update(_budgets).where(_budgets.c.provider == _provider)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Limits:
     """The limits of one provider, with those of its models."""
 
@@ -37,11 +49,18 @@ class Limits:
         """The time one create uses up."""
         return timedelta(minutes=1) / self.settings.creates_per_minute
 
+    @cached_property
+    def statement(self) -> Any:
+        """Lets the first ``:most`` queued rows in, in fair order, leased until ``:until``."""
+        chosen = _fair_order(self).limit(bindparam("most"))
+        # Said again of the row itself: PostgreSQL judges a row that has changed meanwhile by these, not by the choice.
+        which = and_(_rows.c.id.in_(chosen), _rows.c.phase == Phase.QUEUED, _rows.c.lease_until.is_(None))
+        return taking(which, phase=Phase.SUBMIT, status=Status.PROCESSING)
+
 
 async def anything_queued(session: AsyncSession, provider: str) -> bool:
     """Whether it is worth taking the lock."""
-    waiting = select(_rows.c.id).where(_rows.c.phase == Phase.QUEUED, _rows.c.provider == provider).limit(1)
-    return (await session.execute(waiting)).first() is not None
+    return (await session.execute(_ANYTHING, {"of_provider": provider})).first() is not None
 
 
 async def admit(
@@ -52,18 +71,12 @@ async def admit(
     allowed = min(limit, _rate_allows(budget, limits, now), await _free_places(session, provider, limits))
     if allowed <= 0:
         return []
-    chosen = _fair_order(provider, limits).limit(allowed)
-    # Said again of the row itself: PostgreSQL judges a row that has changed meanwhile by these, not by the choice.
-    which = and_(Generation.id.in_(chosen), Generation.phase == Phase.QUEUED, Generation.lease_until.is_(None))
-    admitted = await take(session, which, until=until, phase=Phase.SUBMIT, status=Status.PROCESSING, due_at=now)
+    values = {"of_provider": provider, "most": allowed, "until": until, "due_at": now}
+    admitted = (await session.execute(limits.statement, values)).mappings().all()
     if admitted:
-        starts = max(budget.next_create_at, now)
-        await session.execute(
-            update(_budgets)
-            .where(_budgets.c.provider == provider)
-            .values(next_create_at=starts + len(admitted) * limits.interval)
-        )
-    return admitted
+        starts = max(budget.next_create_at, now) + len(admitted) * limits.interval
+        await session.execute(_SPEND, {"of_provider": provider, "next_create_at": starts})
+    return [seen(row) for row in admitted]
 
 
 async def close(session: AsyncSession, provider: str, *, until: datetime) -> None:
@@ -75,20 +88,23 @@ async def close(session: AsyncSession, provider: str, *, until: datetime) -> Non
     )
 
 
-async def opens_at(session: AsyncSession, provider: str, limits: Limits) -> datetime | None:
-    """When the next create is possible by rate, as far as is known."""
-    found = (await session.execute(select(_budgets).where(_budgets.c.provider == provider))).first()
+async def opens_at(session: AsyncSession, provider: str, limits: Limits, *, now: datetime) -> datetime | None:
+    """When the next create is possible by rate; ``None`` if it is now, or as far as is known."""
+    found = (await session.execute(_BUDGET, {"of_provider": provider})).first()
     if found is None:
         return None
     by_rate = found.next_create_at - limits.interval * (limits.settings.burst - 1)
-    return max(by_rate, found.closed_until) if found.closed_until else by_rate
+    opens = max(by_rate, found.closed_until) if found.closed_until else by_rate
+    return opens if opens > now else None
 
 
 async def _lock_budget(session: AsyncSession, provider: str, now: datetime) -> Any:
-    created = upsert(session, _budgets).values(provider=provider, next_create_at=now)
-    await session.execute(created.on_conflict_do_nothing())
-    locked = select(_budgets).where(_budgets.c.provider == provider).with_for_update()
-    return (await session.execute(locked)).one()
+    locked = _BUDGET.with_for_update()
+    found = (await session.execute(locked, {"of_provider": provider})).first()
+    if found is None:
+        await session.execute(_MAKE_BUDGET(session), {"provider": provider, "next_create_at": now})
+        found = (await session.execute(locked, {"of_provider": provider})).one()
+    return found
 
 
 def _rate_allows(budget: Any, limits: Limits, now: datetime) -> int:
@@ -99,17 +115,16 @@ def _rate_allows(budget: Any, limits: Limits, now: datetime) -> int:
 
 
 async def _free_places(session: AsyncSession, provider: str, limits: Limits) -> int:
-    flying = select(func.count()).where(_rows.c.provider == provider, _rows.c.phase.in_(IN_FLIGHT))
-    return limits.settings.max_in_flight - ((await session.scalar(flying)) or 0)
+    return limits.settings.max_in_flight - (await session.scalar(_FLYING, {"of_provider": provider}) or 0)
 
 
-def _fair_order(provider: str, limits: Limits) -> Any:
+def _fair_order(limits: Limits) -> Any:
     """The ids to let in, in fair order.
 
     First the models' places, then the accounts', so that neither blocks the other.
     """
-    within_models = _within_models(_waiting(provider), _flying(provider, _rows.c.model), limits)
-    flying = _flying(provider, _rows.c.account_id)
+    within_models = _within_models(_waiting(), _flying(_rows.c.model), limits)
+    flying = _flying(_rows.c.account_id)
     turn = _in_flight_and_before(flying, within_models.c.account_id, within_models)
     cap = func.coalesce(within_models.c.max_in_flight, limits.settings.max_in_flight_per_account)
     turns = (
@@ -121,16 +136,15 @@ def _fair_order(provider: str, limits: Limits) -> Any:
     return select(turns.c.id).where(turns.c.turn <= turns.c.cap).order_by(*order)
 
 
-def _waiting(provider: str) -> Subquery:
+def _waiting() -> Subquery:
     """What is queued, with its place in the line of its own account and model."""
     columns = (_rows.c.id, _rows.c.account_id, _rows.c.model, _rows.c.priority, _rows.c.created_at)
     first_come = (_rows.c.priority.desc(), _rows.c.created_at, _rows.c.id)
     own_turn = func.row_number().over(partition_by=(_rows.c.account_id, _rows.c.model), order_by=first_come)
-    queued = and_(_rows.c.provider == provider, _rows.c.phase == Phase.QUEUED, _rows.c.lease_until.is_(None))
     return (
         select(*columns, _accounts.c.max_in_flight, own_turn.label("own_turn"))
         .join(_accounts, _accounts.c.id == _rows.c.account_id)
-        .where(queued)
+        .where(_queued, _rows.c.lease_until.is_(None))
         .subquery("waiting")
     )
 
@@ -147,9 +161,8 @@ def _within_models(waiting: Subquery, flying: Subquery, limits: Limits) -> Subqu
     return select(ranked).where(ranked.c.model_turn <= _model_cap(ranked.c.model, limits)).subquery("within_models")
 
 
-def _flying(provider: str, owner: ColumnElement[Any]) -> Subquery:
-    in_flight = and_(_rows.c.provider == provider, _rows.c.phase.in_(IN_FLIGHT))
-    return select(owner.label("owner"), func.count().label("n")).where(in_flight).group_by(owner).subquery()
+def _flying(owner: ColumnElement[Any]) -> Subquery:
+    return select(owner.label("owner"), func.count().label("n")).where(_in_flight).group_by(owner).subquery()
 
 
 def _in_flight_and_before(flying: Subquery, owner: ColumnElement[Any], among: Subquery) -> ColumnElement[int]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mutoscope.core.ids import new_id
@@ -14,6 +14,27 @@ from mutoscope.generations.transitions import wake
 from mutoscope.providers.base import Prediction
 
 _attempts = table(Attempt)
+_of_ref = _attempts.c.ref == bindparam("which_ref")
+_of_prediction = _attempts.c.prediction_id == bindparam("which_prediction")
+_current = and_(_attempts.c.generation_id == bindparam("which"), _attempts.c.number == bindparam("which_number"))
+
+# Built once; values named in the parameters are set too.
+_INTEND = insert(_attempts)
+_BIND = (
+    update(_attempts)
+    .where(_of_ref, or_(_attempts.c.prediction_id.is_(None), _of_prediction))
+    .values(prediction_id=bindparam("which_prediction"), state="bound")
+    .returning(_attempts.c.ref)
+)
+_MARK = update(_attempts).where(_current)
+_END = update(_attempts).where(_of_prediction, _attempts.c.ended_at.is_(None))
+_LEARN = (
+    update(_attempts)
+    .where(_of_ref, _attempts.c.prediction_id.is_(None), _attempts.c.state.in_(("intent", "in_doubt")))
+    .values(prediction_id=bindparam("which_prediction"))
+    .returning(_attempts.c.generation_id)
+)
+_OWNER = select(_attempts.c.generation_id).where(_of_prediction)
 
 
 def new_ref() -> str:
@@ -26,7 +47,7 @@ async def intend(
 ) -> None:
     """Write down that a prediction is about to be asked for, as the row's current attempt."""
     values = {"generation_id": row.id, "number": row.attempt, "ref": ref, "state": "intent", "created_at": now}
-    await session.execute(insert(_attempts).values(**values, sent_sha256=sent_sha256))
+    await session.execute(_INTEND, {**values, "sent_sha256": sent_sha256})
 
 
 async def bind(session: AsyncSession, ref: str, prediction_id: str) -> bool:
@@ -35,35 +56,23 @@ async def bind(session: AsyncSession, ref: str, prediction_id: str) -> bool:
     Raises:
         IntegrityError: The prediction belongs to another attempt.
     """
-    bound = (
-        update(_attempts)
-        .where(
-            _attempts.c.ref == ref, or_(_attempts.c.prediction_id.is_(None), _attempts.c.prediction_id == prediction_id)
-        )
-        .values(prediction_id=prediction_id, state="bound")
-        .returning(_attempts.c.ref)
-    )
-    return (await session.execute(bound)).first() is not None
+    return (await session.execute(_BIND, {"which_ref": ref, "which_prediction": prediction_id})).first() is not None
 
 
 async def mark(session: AsyncSession, row: Generation, state: str, **values: Any) -> None:
     """Write the state of the generation's current attempt."""
-    ours = (_attempts.c.generation_id == row.id, _attempts.c.number == row.attempt)
-    await session.execute(update(_attempts).where(*ours).values(state=state, **values))
+    await session.execute(_MARK, {"which": row.id, "which_number": row.attempt, "state": state, **values})
 
 
 async def end(session: AsyncSession, prediction: Prediction, *, now: datetime) -> None:
     """Record how a prediction ended and what it cost in seconds, whichever attempt it belongs to."""
-    await session.execute(
-        update(_attempts)
-        .where(_attempts.c.prediction_id == prediction.id, _attempts.c.ended_at.is_(None))
-        .values(
-            state="ended",
-            ended_at=now,
-            prediction_status=prediction.status,
-            predict_time_s=prediction.predict_time_s,
-        )
-    )
+    values = {"prediction_status": prediction.status, "predict_time_s": prediction.predict_time_s}
+    await session.execute(_END, {"which_prediction": prediction.id, "state": "ended", "ended_at": now, **values})
+
+
+async def owner(session: AsyncSession, prediction_id: str) -> str | None:
+    """The generation that a prediction was made for, if it is one of ours."""
+    return await session.scalar(_OWNER, {"which_prediction": prediction_id})
 
 
 async def set_state(session: AsyncSession, prediction_id: str, state: str) -> None:
@@ -106,6 +115,9 @@ async def learn(session: AsyncSession, ref: str, prediction_id: str, *, now: dat
     Raises:
         IntegrityError: The prediction is tied to another attempt already.
     """
+    if waiting := await session.scalar(_LEARN, {"which_ref": ref, "which_prediction": prediction_id}):
+        await wake(session, waiting, now=now)  # the usual case: it overtakes the create's own answer
+        return True
     attempt = (await session.scalars(select(Attempt).where(Attempt.ref == ref).with_for_update())).one_or_none()
     if attempt is None or attempt.prediction_id == prediction_id:
         return False

@@ -2,21 +2,26 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mutoscope.db.base import table
-from mutoscope.db.upsert import upsert
+from mutoscope.db.upsert import built_once
 from mutoscope.generations import attempts
 from mutoscope.generations.machine import Machine
-from mutoscope.generations.models import Attempt, Generation, InboundMessage
+from mutoscope.generations.models import Generation, InboundMessage
 from mutoscope.generations.states import Phase
 from mutoscope.generations.transitions import wake
 from mutoscope.generations.watch import observed
 from mutoscope.providers.base import Prediction, WebhookMessage
 
 _messages, _rows = table(InboundMessage), table(Generation)
+_SEEN = built_once(_messages, lambda made: made.on_conflict_do_nothing().returning(_messages.c.message_id))
+# Late news of a prediction that is no longer waited for shows nothing.
+_SHOW = update(_rows).where(
+    _rows.c.id == bindparam("which"), _rows.c.prediction_id == bindparam("waited_for"), _rows.c.phase == Phase.AWAIT
+)
 
 
 async def receive(machine: Machine, provider: str, *, ref: str | None, headers: Mapping[str, str], body: bytes) -> None:
@@ -41,13 +46,14 @@ async def _take(
     machine: Machine, session: AsyncSession, provider: str, *, ref: str | None, message: WebhookMessage
 ) -> bool:
     now, prediction = machine.clock.now(), message.prediction
-    seen = upsert(session, _messages).values(provider=provider, message_id=message.message_id, received_at=now)
-    if not (await session.execute(seen.on_conflict_do_nothing().returning(_messages.c.message_id))).first():
+    seen = {"provider": provider, "message_id": message.message_id, "received_at": now}
+    if not (await session.execute(_SEEN(session), seen)).first():
         return False
-    if ref and await attempts.learn(session, ref, prediction.id, now=now):
-        return True
-    owner = select(Attempt.generation_id).where(Attempt.prediction_id == prediction.id)
-    generation_id = await session.scalar(owner)
+    generation_id = await attempts.owner(session, prediction.id)
+    if generation_id is None:
+        if ref and await attempts.learn(session, ref, prediction.id, now=now):
+            return True
+        generation_id = await attempts.owner(session, prediction.id)  # it was bound while we waited to learn it
     if generation_id is None:
         return False
     if prediction.terminal:
@@ -58,6 +64,5 @@ async def _take(
 
 
 async def _show_progress(session: AsyncSession, generation_id: str, prediction: Prediction) -> None:
-    """Show how far it is. Late news of a prediction that is no longer waited for shows nothing."""
-    waiting = (_rows.c.id == generation_id, _rows.c.prediction_id == prediction.id, _rows.c.phase == Phase.AWAIT)
-    await session.execute(update(_rows).where(*waiting).values(**observed(prediction)))
+    """Show how far it is."""
+    await session.execute(_SHOW, {"which": generation_id, "waited_for": prediction.id, **observed(prediction)})

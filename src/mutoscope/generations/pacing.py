@@ -6,20 +6,27 @@ import re
 MIN_POLL_S = 0.25
 MAX_POLL_S = 30.0
 WEBHOOK_POLL_S = 15.0
+DISTRUST_S = 300.0
 _PERCENT = re.compile(r"(\d{1,3})(?:\.\d+)?%\|")
 
 
 class Pace:
     """How often to look: learnt from how long each model runs, and held below the provider's limit on reads.
 
+    Where webhooks come, polling is only the net below them, and has a much lower limit of its own: very many waiting
+    predictions then cost next to nothing. Once an end was found that no webhook had told of, the net becomes the way
+    until ``DISTRUST_S`` have passed without another.
+
     Args:
         polls_per_minute: The most that this process asks for; Replicate allows 3,000 a minute to an account.
+        net_polls_per_minute: The most while webhooks come.
     """
 
-    def __init__(self, polls_per_minute: int = 2400) -> None:
+    def __init__(self, polls_per_minute: int = 2400, net_polls_per_minute: int = 240) -> None:
         self._mean_s: dict[str, float] = {}
-        self._interval_s = 60 / polls_per_minute
-        self._next_slot_s = 0.0
+        self._slots = _Slots(60 / polls_per_minute)
+        self._net_slots = _Slots(60 / net_polls_per_minute)
+        self._distrust_until_s = 0.0
 
     def learn(self, model: str, seconds: float) -> None:
         """Take one more duration into account."""
@@ -28,6 +35,10 @@ class Pace:
     def expected_s(self, model: str) -> float | None:
         """The usual duration, or ``None`` if none was seen yet."""
         return self._mean_s.get(model)
+
+    def missed(self, *, now_s: float) -> None:
+        """An end was found that a webhook should have told of."""
+        self._distrust_until_s = now_s + DISTRUST_S
 
     def wait_s(self, model: str, elapsed_s: float, *, now_s: float, webhook: bool) -> float:
         """Seconds until a running prediction is asked for again; longer where very many are asked for.
@@ -38,9 +49,22 @@ class Pace:
             now_s: Any clock that goes forward.
             webhook: Whether a webhook is expected, so that polling is only the net below it.
         """
-        slot_s = max(self._next_slot_s, now_s)
-        self._next_slot_s = slot_s + self._interval_s
-        return max(next_poll_s(elapsed_s, self.expected_s(model), webhook=webhook), slot_s - now_s)
+        trusted = webhook and now_s >= self._distrust_until_s
+        slots = self._net_slots if trusted else self._slots
+        return max(next_poll_s(elapsed_s, self.expected_s(model), webhook=webhook), slots.take(now_s) - now_s)
+
+
+class _Slots:
+    """Times that are handed out one after another, each at least an interval after the one before."""
+
+    def __init__(self, interval_s: float) -> None:
+        self._interval_s = interval_s
+        self._next_s = 0.0
+
+    def take(self, now_s: float) -> float:
+        slot_s = max(self._next_s, now_s)
+        self._next_s = slot_s + self._interval_s
+        return slot_s
 
 
 def next_poll_s(elapsed_s: float, expected_s: float | None, *, webhook: bool) -> float:

@@ -5,11 +5,12 @@ Create, read, list, cancel, wait. Each is one transaction, committed before it a
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -27,6 +28,7 @@ from mutoscope.events import service as events
 from mutoscope.generations.inputs import InputFiles
 from mutoscope.generations.models import Generation, OutputFile
 from mutoscope.generations.ports import Bell
+from mutoscope.generations.rows import COLUMNS, seen
 from mutoscope.generations.signals import Signals
 from mutoscope.generations.states import FINAL, Phase, Status
 from mutoscope.generations.transitions import wake
@@ -36,6 +38,11 @@ MAX_PAGE = 100
 # Rung bells can be lost between processes, so a waiter also looks by itself.
 LOOK_AGAIN_S = 1.0
 _rows = table(Generation)
+_READ = select(*COLUMNS).where(_rows.c.account_id == bindparam("account"))
+_ONE = _READ.where(_rows.c.id == bindparam("which"))
+_EARLIER = _READ.where(_rows.c.idempotency_key == bindparam("key"))
+_PRIORITY = select(table(Account).c.priority).where(table(Account).c.id == bindparam("account")).scalar_subquery()
+_MAKE = insert(_rows).values(priority=_PRIORITY).returning(*COLUMNS)
 
 
 class IdempotencyConflict(Conflict):
@@ -130,15 +137,16 @@ class Generations:
         model: str | None = None,
     ) -> Sequence[Generation]:
         """The account's generations, newest first, from the one after ``before`` on; at most 100."""
-        query = select(Generation).where(Generation.account_id == account_id)
+        query = _READ
         if before:
-            query = query.where(Generation.id < before)
+            query = query.where(_rows.c.id < before)
         if status:
-            query = query.where(Generation.status == status)
+            query = query.where(_rows.c.status == status)
         if model:
-            query = query.where(Generation.model == model)
+            query = query.where(_rows.c.model == model)
+        query = query.order_by(_rows.c.id.desc()).limit(min(limit, MAX_PAGE))
         async with self.database.read() as session:
-            return (await session.scalars(query.order_by(Generation.id.desc()).limit(min(limit, MAX_PAGE)))).all()
+            return [seen(row) for row in (await session.execute(query, {"account": account_id})).mappings()]
 
     async def cancel(self, account_id: str, generation_id: str) -> Generation:
         """Ask for an end. What has ended stays as it is; what the provider finishes first is delivered and charged.
@@ -152,7 +160,7 @@ class Generations:
             if row.status in FINAL or row.cancel_requested_at:
                 return row
             await wake(session, row.id, now=now, cancel_requested_at=now)
-            await session.refresh(row)
+            row = await self._get(session, account_id, generation_id)
         self.bell.ring()
         return row
 
@@ -166,10 +174,9 @@ class Generations:
                 left_s = deadline - asyncio.get_running_loop().time()
                 if row.status in FINAL or left_s <= 0:
                     return row
-                try:
-                    await asyncio.wait_for(changed.wait(), min(left_s, LOOK_AGAIN_S))
-                except TimeoutError:
-                    continue
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(left_s, LOOK_AGAIN_S)):
+                        await changed.wait()
 
     async def _keep_files(self, account_id: str, new: NewGeneration) -> None:
         settings = self.catalog.get(new.model).settings
@@ -177,28 +184,27 @@ class Generations:
         await self.inputs.check(account_id, new.input, until=self.clock.now() + needed)
 
     async def _get(self, session: AsyncSession, account_id: str, generation_id: str) -> Generation:
-        query = select(Generation).where(Generation.id == generation_id, Generation.account_id == account_id)
-        row = (await session.scalars(query)).one_or_none()
+        found = await session.execute(_ONE, {"account": account_id, "which": generation_id})
+        row = found.mappings().one_or_none()
         if row is None:
             raise NotFound(f"There is no generation {generation_id[:64]!r} in this account.")
-        return row
+        return seen(row)
 
     async def _earlier(self, account_id: str, new: NewGeneration) -> Generation | None:
         """The generation that this key made before, if any."""
         if new.idempotency_key is None:
             return None
-        query = select(Generation).where(
-            Generation.account_id == account_id, Generation.idempotency_key == new.idempotency_key
-        )
+        values = {"account": account_id, "key": new.idempotency_key}
         async with self.database.read() as session:
-            row = (await session.scalars(query)).one_or_none()
-        if row and row.request_sha256 != new.sha256():
+            row = (await session.execute(_EARLIER, values)).mappings().one_or_none()
+        earlier = None if row is None else seen(row)
+        if earlier and earlier.request_sha256 != new.sha256():
             raise IdempotencyConflict(
-                f"Idempotency-Key {new.idempotency_key!r} belongs to {row.id}, which was asked for with another body. "
-                "Use a fresh key for a new request.",
-                generation_id=row.id,
+                f"Idempotency-Key {new.idempotency_key!r} belongs to {earlier.id}, which was asked for with another "
+                "body. Use a fresh key for a new request.",
+                generation_id=earlier.id,
             )
-        return row
+        return earlier
 
     async def _insert(self, session: AsyncSession, account_id: str, new: NewGeneration, quote: Quote) -> Generation:
         now = self.clock.now()
@@ -213,30 +219,29 @@ class Generations:
             now=now,
         )
         queue_deadline = now + timedelta(seconds=entry.settings.queue_timeout_s)
-        priority = select(Account.priority).where(Account.id == account_id).scalar_subquery()
-        made = insert(Generation).values(
-            id=generation_id,
-            account_id=account_id,
-            status=Status.QUEUED,
-            phase=Phase.QUEUED,
-            priority=priority,
-            due_at=queue_deadline,
-            queue_deadline=queue_deadline,
-            model=new.model,
-            provider=self.provider,
-            reference=str(entry.reference),
-            input=dict(new.input),
-            input_sha256=sha256_of(new.input),
-            metadata_=dict(new.metadata),
-            idempotency_key=new.idempotency_key,
-            request_sha256=new.sha256(),
-            credit_type=hold.credit_type,
-            terms=quote.terms,
-            hold_id=hold.id,
-            held_credits=hold.amount,
-            created_at=now,
-        )
-        row = (await session.scalars(made.returning(Generation))).one()
+        values: dict[str, Any] = {
+            "account": account_id,
+            "id": generation_id,
+            "account_id": account_id,
+            "status": Status.QUEUED,
+            "phase": Phase.QUEUED,
+            "due_at": queue_deadline,
+            "queue_deadline": queue_deadline,
+            "model": new.model,
+            "provider": self.provider,
+            "reference": str(entry.reference),
+            "input": dict(new.input),
+            "input_sha256": sha256_of(new.input),
+            "metadata": dict(new.metadata),
+            "idempotency_key": new.idempotency_key,
+            "request_sha256": new.sha256(),
+            "credit_type": hold.credit_type,
+            "terms": quote.terms,
+            "hold_id": hold.id,
+            "held_credits": hold.amount,
+            "created_at": now,
+        }
+        row = seen((await session.execute(_MAKE, values)).mappings().one())
         data = {"status": row.status, "model": row.model, "held_credits": row.held_credits}
         await events.record(session, account_id, "generation.queued", row.id, data=data, now=now)
         return row

@@ -25,7 +25,8 @@ class Signals:
     async def wait_for_work(self, timeout_s: float) -> None:
         """Return when rung, or after ``timeout_s``."""
         try:
-            await asyncio.wait_for(self._work.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._work.wait()
         except TimeoutError:
             return
         finally:

@@ -6,16 +6,49 @@ run out, and whose work another has taken over, changes nothing.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Update, and_, case, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mutoscope.db.base import Utc, table
 from mutoscope.generations.models import Generation
+from mutoscope.generations.rows import COLUMNS, changed, seen
 from mutoscope.generations.states import Outcome, Phase, may_follow, status_in
 
 _rows = table(Generation)
+_now, _due, _until = (bindparam(name, type_=Utc) for name in ("moment", "due", "until"))
+_free = or_(_rows.c.lease_until.is_(None), _rows.c.lease_until < _now)
+_held = and_(_rows.c.id == bindparam("which"), _rows.c.epoch == bindparam("held_epoch"))
+
+
+def taking(which: ColumnElement[bool], **values: Any) -> Any:
+    """The statement that leases the rows which ``which`` selects: a new epoch, and nobody else's until ``:until``."""
+    taken = update(_rows).where(which).values(lease_until=_until, epoch=_rows.c.epoch + 1, **values)
+    return taken.returning(*COLUMNS)
+
+
+# Statements are built once, here: that costs more than sending them. Values named in the parameters are set too.
+_CLAIM_DUE = taking(
+    _rows.c.id.in_(
+        select(_rows.c.id)
+        .where(_rows.c.due_at <= _now, _free)
+        .order_by(_rows.c.due_at)
+        .limit(bindparam("most"))
+        .with_for_update(skip_locked=True)
+    )
+)
+_CLAIM_ONE = taking(and_(_rows.c.id == bindparam("which"), _rows.c.due_at <= _now, _free))
+_MOVE = cast(
+    "Any",
+    update(_rows)
+    .where(_held)
+    .values(due_at=case((_rows.c.wakes == bindparam("seen_wakes"), _due), else_=_now))
+    # What others may have written meanwhile; the rest is the holder's own.
+    .returning(_rows.c.due_at, _rows.c.wakes, _rows.c.lease_until, _rows.c.cancel_requested_at, _rows.c.orphans),
+)
+_STUMBLE = update(_rows).where(_held).values(stumbles=_rows.c.stumbles + 1, due_at=_due, lease_until=None)
+_WAKE = update(_rows).where(_rows.c.id == bindparam("which")).values(wakes=_rows.c.wakes + 1, due_at=_now)
 
 
 class Fenced(Exception):
@@ -24,27 +57,15 @@ class Fenced(Exception):
 
 async def claim_due(session: AsyncSession, *, now: datetime, lease: timedelta, limit: int) -> Sequence[Generation]:
     """Lease up to ``limit`` due rows that nobody holds, the longest due first. Safe on many machines at once."""
-    due = (
-        select(_rows.c.id)
-        .where(_rows.c.due_at <= now, or_(_rows.c.lease_until.is_(None), _rows.c.lease_until < now))
-        .order_by(_rows.c.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return await take(session, Generation.id.in_(due), until=now + lease)
+    taken = await session.execute(_CLAIM_DUE, {"moment": now, "until": now + lease, "most": limit})
+    return [seen(row) for row in taken.mappings()]
 
 
 async def claim_one(session: AsyncSession, generation_id: str, *, now: datetime, lease: timedelta) -> Generation | None:
     """Lease one row by its id, if it is due and nobody holds it."""
-    free = or_(Generation.lease_until.is_(None), Generation.lease_until < now)
-    taken = await take(session, and_(Generation.id == generation_id, Generation.due_at <= now, free), until=now + lease)
-    return taken[0] if taken else None
-
-
-async def take(session: AsyncSession, which: Any, *, until: datetime, **values: Any) -> Sequence[Generation]:
-    """Lease the rows that ``which`` selects: a new epoch, and nobody else's until ``until``."""
-    taken = update(Generation).where(which).values(lease_until=until, epoch=Generation.epoch + 1, **values)
-    return (await session.scalars(_returning(taken))).all()
+    values = {"moment": now, "until": now + lease, "which": generation_id}
+    row = (await session.execute(_CLAIM_ONE, values)).mappings().one_or_none()
+    return None if row is None else seen(row)
 
 
 async def move(
@@ -68,41 +89,25 @@ async def move(
     if not may_follow(before, phase):
         raise ValueError(f"a generation cannot go from {before} to {phase}")
     decided = outcome or row.outcome
+    values |= {"phase": phase, "status": status_in(phase, decided), "outcome": decided, "stumbles": 0}  # type: ignore[arg-type]
     goes_on = due is not None and due <= now
-    when = case((Generation.wakes == row.wakes, literal(due, Utc)), else_=literal(now, Utc))
-    written = (
-        update(Generation)
-        .where(Generation.id == row.id, Generation.epoch == row.epoch)
-        .values(
-            phase=phase,
-            status=status_in(phase, decided),  # type: ignore[arg-type]
-            outcome=decided,
-            due_at=when,
-            lease_until=Generation.lease_until if goes_on else None,
-            stumbles=0,
-            **values,
-        )
-    )
-    moved = (await session.scalars(_returning(written))).one_or_none()
+    if not goes_on:
+        values["lease_until"] = None
+    guard = {"which": row.id, "held_epoch": row.epoch, "seen_wakes": row.wakes, "due": due, "moment": now}
+    moved = (await session.execute(_MOVE, values | guard)).mappings().one_or_none()
     if moved is None:
         raise Fenced(row.id)
-    return moved
+    return changed(row, {**values, **moved})
 
 
 async def stumble(session: AsyncSession, row: Generation, *, due: datetime) -> None:
     """A step could not be done; give the lease back and try again at ``due``. Nothing, if the row was taken over."""
-    await session.execute(
-        update(_rows)
-        .where(_rows.c.id == row.id, _rows.c.epoch == row.epoch)
-        .values(stumbles=_rows.c.stumbles + 1, due_at=due, lease_until=None)
-    )
+    await session.execute(_STUMBLE, {"which": row.id, "held_epoch": row.epoch, "due": due})
 
 
 async def wake(session: AsyncSession, generation_id: str, *, now: datetime, **values: Any) -> None:
     """Make a row due now, also if a step is running on it at this moment."""
-    await session.execute(
-        update(_rows).where(_rows.c.id == generation_id).values(wakes=_rows.c.wakes + 1, due_at=now, **values)
-    )
+    await session.execute(_WAKE, {"which": generation_id, "moment": now, **values})
 
 
 async def renew(session: AsyncSession, rows: Sequence[Generation], *, until: datetime) -> set[str]:
@@ -115,7 +120,3 @@ async def renew(session: AsyncSession, rows: Sequence[Generation], *, until: dat
     held = select(_rows.c.id).where(ours, _rows.c.lease_until.is_not(None)).with_for_update(skip_locked=True)
     await session.execute(update(_rows).where(_rows.c.id.in_(held)).values(lease_until=until))
     return set((await session.scalars(select(_rows.c.id).where(ours))).all())
-
-
-def _returning(statement: Update) -> Any:
-    return statement.returning(Generation).execution_options(synchronize_session=False, populate_existing=True)

@@ -15,6 +15,8 @@ from mutoscope.generations.transitions import move
 from mutoscope.providers.base import Prediction, PredictionMissing, ProviderError, Throttled
 
 MAX_LOGS = 8_000
+# How long a webhook may take.
+TELLING_LAG = timedelta(seconds=10)
 # How long a fresh prediction may be unknown to the provider's reading side.
 READ_LAG = timedelta(seconds=30)
 # How long after Cancel-After the provider's own end is waited for, before we cancel.
@@ -33,6 +35,8 @@ async def watch(machine: Machine, row: Generation) -> Generation:
     machine.kill.reach("get.after_call")
     if not prediction.terminal:
         return await _still_running(machine, row, prediction, now)
+    if _no_webhook_told(machine, row, prediction, now):
+        machine.pace.missed(now_s=now.timestamp())
     if prediction.status == "succeeded":
         return await _succeeded(machine, row, prediction, now)
     return await _ended_badly(machine, row, prediction, now)
@@ -119,6 +123,12 @@ def observed(prediction: Prediction) -> dict[str, Any]:
         "predict_time_s": prediction.predict_time_s,
         "started_at": prediction.started_at,
     }
+
+
+def _no_webhook_told(machine: Machine, row: Generation, prediction: Prediction, now: datetime) -> bool:
+    """Whether it ended a while ago and nothing has woken the row since it was made."""
+    expected = machine.policy.webhook_url is not None and row.wakes == 0
+    return expected and prediction.completed_at is not None and now - prediction.completed_at > TELLING_LAG
 
 
 def _deadline_passed(row: Generation, now: datetime, slack: timedelta) -> bool:

@@ -23,6 +23,18 @@ _balances, _lots, _holds = tables.balances, tables.lots, tables.holds
 # Which lots are used first.
 BURN_DOWN = (_lots.c.expires_at.asc().nulls_last(), _lots.c.priority, _lots.c.id)
 
+_amount = bindparam("amount", type_=_balances.c.available.type)
+_GUARDED = (
+    update(_balances)
+    .where(
+        _balances.c.account_id == bindparam("account"),
+        _balances.c.credit_type == bindparam("of_type"),
+        _balances.c.available >= _amount,
+    )
+    .values(available=_balances.c.available - _amount, held=_balances.c.held + _amount)
+    .returning(_balances.c.available)
+)
+
 
 async def reserve(
     session: AsyncSession, *, account_id: str, credit_type: str, amount: int, key: str, now: datetime
@@ -44,17 +56,8 @@ async def reserve(
 
 
 async def _move_balance(session: AsyncSession, hold: Hold, amount: int) -> bool:
-    moved = await session.execute(
-        update(_balances)
-        .where(
-            _balances.c.account_id == hold.account_id,
-            _balances.c.credit_type == hold.credit_type,
-            _balances.c.available >= amount,
-        )
-        .values(available=_balances.c.available - amount, held=_balances.c.held + amount)
-        .returning(_balances.c.available)
-    )
-    return moved.one_or_none() is not None
+    values = {"account": hold.account_id, "of_type": hold.credit_type, "amount": amount}
+    return (await session.execute(_GUARDED, values)).one_or_none() is not None
 
 
 async def _take(session: AsyncSession, hold: Hold, *, key: str, now: datetime) -> bool:

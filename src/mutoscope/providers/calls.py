@@ -10,7 +10,8 @@ from mutoscope.providers.base import AnswerLost, CreateRefused, PredictionMissin
 from mutoscope.providers.tokens import Tokens
 
 TIMEOUT = httpx.Timeout(connect=5, read=30, write=30, pool=10)
-LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=50)
+# Each call looks at every open connection, so a wide pool is a slow one; Replicate takes 60 calls a second at most.
+LIMITS = httpx.Limits(max_connections=16, max_keepalive_connections=16)
 
 
 class Calls:

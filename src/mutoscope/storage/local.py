@@ -8,18 +8,18 @@ import asyncio
 import errno
 import os
 import stat
-import threading
 from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from io import BufferedReader, FileIO
+from io import BufferedReader
 from pathlib import Path
 
 from mutoscope.core.clock import Clock, SystemClock
 from mutoscope.core.errors import MutoscopeError
 from mutoscope.core.ids import new_id
-from mutoscope.storage.base import ObjectExists, ObjectMissing, StorageError, StoredObject
+from mutoscope.storage.base import ObjectMissing, StorageError, StoredObject
 from mutoscope.storage.chunks import coalesced
+from mutoscope.storage.drafts import Draft, Folders, flush_folder
 from mutoscope.storage.keys import checked
 from mutoscope.storage.links import LinkSigner
 from mutoscope.storage.probe import prove
@@ -42,23 +42,23 @@ class LocalStore:
         self._root = root.absolute()
         self._signer = signer
         self._clock = clock or SystemClock()
+        self._folders = Folders(self._root)
 
     async def put(self, key: str, chunks: AsyncIterator[bytes], *, media_type: str) -> None:
         """See ``ObjectStore.put``. ``media_type`` is not kept."""
         del media_type
         target = self.path(key)
-        draft = _Draft(self._root / _DRAFTS / new_id("draft"))
+        draft = Draft(self._root / _DRAFTS / new_id("draft"), target)
         try:
-            if await asyncio.to_thread(os.path.lexists, target):
-                raise ObjectExists(f"There is a file under {key} already.")
             async for block in coalesced(chunks, _BLOCK_BYTES):
                 with _translated(key):
                     await asyncio.to_thread(draft.write, block)
             with _translated(key):
-                await asyncio.to_thread(draft.publish, target, self._root)
+                await asyncio.to_thread(draft.publish, self._folders)
         finally:
-            # If we were cancelled, a write may still run in its thread: this waits for it, and is not cancelled itself.
-            await asyncio.shield(asyncio.to_thread(draft.discard))
+            if not draft.published:
+                # If we were cancelled, a write may still run in its thread: this waits for it, uncancelled itself.
+                await asyncio.shield(asyncio.to_thread(draft.discard))
 
     async def head(self, key: str) -> StoredObject:
         """See ``ObjectStore.head``."""
@@ -121,67 +121,13 @@ class LocalStore:
         path = self.path(key)
         path.unlink(missing_ok=True)
         if path.parent.exists():
-            _flush_folder(path.parent)
+            flush_folder(path.parent)
 
     def _sweep(self) -> None:
         oldest = (self._clock.now() - _DRAFT_LIFE).timestamp()
         for draft in (self._root / _DRAFTS).glob("*"):
             if draft.stat().st_mtime < oldest:
                 draft.unlink(missing_ok=True)
-
-
-class _Draft:
-    """A file being written that no key names yet. Its methods run in threads, one at a time, ``discard`` last."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        self._file: FileIO | None = None
-        self._discarded = False
-
-    def write(self, block: bytes) -> None:
-        with self._lock:
-            file, rest = self._opened(), memoryview(block)
-            while rest:
-                rest = rest[file.write(rest) :]
-
-    def publish(self, target: Path, root: Path) -> None:
-        """Flush it and give it its name, if nobody has that. Raises ``ObjectExists``."""
-        with self._lock:
-            os.fsync(self._opened().fileno())
-            target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.link(self._path, target, follow_symlinks=False)
-            except FileExistsError as exists:
-                raise ObjectExists(f"There is a file at {target.name} already.") from exists
-            # A new name, and the folders made for it, last only when the folders that hold them are flushed too.
-            for folder in (target.parent, *target.parent.parents):
-                _flush_folder(folder)
-                if folder == root:
-                    break
-
-    def discard(self) -> None:
-        with self._lock:
-            self._discarded = True
-            if self._file is not None:
-                self._file.close()
-                self._path.unlink(missing_ok=True)
-
-    def _opened(self) -> FileIO:
-        if self._discarded:
-            raise OSError(errno.ECANCELED, "the upload was given up")
-        if self._file is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = FileIO(self._path, "xb")
-        return self._file
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

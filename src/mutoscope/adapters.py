@@ -1,0 +1,99 @@
+"""The only place that names concrete adapters of providers and storage: settings in, ports out."""
+
+import re
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from mutoscope.core.errors import ConfigurationError
+from mutoscope.core.settings import Settings
+from mutoscope.providers.replicate import Replicate
+from mutoscope.storage.base import ObjectStore
+from mutoscope.storage.hosts import HostList
+from mutoscope.storage.links import LinkSigner
+from mutoscope.storage.local import LocalStore
+from mutoscope.storage.objects import ObstoreStore
+from mutoscope.storage.s3 import S3Settings
+from mutoscope.storage.sources import SourceRefused
+
+# Stricter than RFC 2397, which would take "data: …" in a text for a file.
+DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+[^,\s]*,")
+
+
+def open_provider(settings: Settings) -> Replicate:
+    """The provider of the settings. Raises ``ConfigurationError`` without a token."""
+    if settings.replicate_api_token is None:
+        raise ConfigurationError(
+            "REPLICATE_API_TOKEN is not set. Set it; or start `mutoscope runner`, set REPLICATE_BASE_URL to its "
+            "address and REPLICATE_API_TOKEN to its token."
+        )
+    secret = settings.replicate_webhook_secret
+    return Replicate(
+        settings.replicate_base_url,
+        settings.replicate_api_token.get_secret_value(),
+        webhook_secrets=[secret.get_secret_value()] if secret else [],
+        webhook_tolerance_s=settings.webhook_tolerance_s,
+    )
+
+
+def open_links(settings: Settings, base_url: str) -> LinkSigner:
+    """Signs links to files of the local disk."""
+    return LinkSigner(_secret(settings).encode(), settings.public_url or base_url)
+
+
+def _secret(settings: Settings) -> str:
+    """The signing secret; in development one is made and kept beside the data."""
+    if settings.secret:
+        return settings.secret.get_secret_value()
+    kept = settings.data_dir / "secret"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        _write_private(kept, secrets.token_hex(32))
+    return kept.read_text()
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Whole or not at all, so that two processes starting together agree."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    draft.touch(mode=0o600)
+    try:
+        draft.write_text(text)
+        path.hardlink_to(draft)
+    finally:
+        draft.unlink()
+
+
+def open_store(settings: Settings, links: LinkSigner) -> ObjectStore:
+    """The bucket of the settings, or the local disk."""
+    if settings.aws_s3_bucket_name is None:
+        return LocalStore(settings.data_dir / "files", links)
+    secret, token = settings.aws_secret_access_key, settings.aws_session_token
+    return ObstoreStore(
+        S3Settings(
+            bucket=settings.aws_s3_bucket_name,
+            region=settings.aws_region,
+            endpoint=settings.aws_endpoint_url,
+            access_key_id=settings.aws_access_key_id,
+            secret_access_key=secret.get_secret_value() if secret else None,
+            session_token=token.get_secret_value() if token else None,
+            public_base_url=settings.storage_public_url,
+        )
+    )
+
+
+def file_test(hosts: HostList) -> Callable[[str], bool]:
+    """Which strings of an output are files: data URIs, and URLs of the provider. Other links are just text."""
+
+    def is_file(text: str) -> bool:
+        if DATA_URI.match(text):
+            return True
+        if not text.startswith(("https://", "http://")):
+            return False
+        try:
+            hosts.check(text)
+        except SourceRefused:
+            return False
+        return True
+
+    return is_file
