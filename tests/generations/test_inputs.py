@@ -13,6 +13,7 @@ from mutoscope.core.ids import new_id
 from mutoscope.generations import inputs
 from mutoscope.generations.models import Attempt, Generation
 from mutoscope.generations.service import NewGeneration
+from mutoscope.replicate_protocol.files import MAX_UPLOAD_BYTES
 from mutoscope.uploads.models import ProviderFile, Upload
 from mutoscope.uploads.service import Description, UnknownFile
 from tests.storage.streams import stream
@@ -47,14 +48,13 @@ def copies(here: World, upload_id: str) -> list[dict[str, Any]]:
     return [one for one in listed if upload_id in str(one["metadata"])]
 
 
-@pytest.mark.parametrize(("size", "form"), [(1, "data:"), (191_000, "data:"), (192_000, "http"), (300_000, "http")])
+@pytest.mark.parametrize(("size", "form"), [(1, "data:"), (256_000, "data:"), (256_001, "http"), (300_000, "http")])
 async def test_a_file_is_sent_in_the_form_that_fits(here: World, size: int, form: str) -> None:
     data = b"\x00" * size
     row = await run(here, ask((await upload(here, data)).id))
     assert row.status == "completed", row.failure_detail
     text = sent(here, row)["text"]
     assert text.startswith(form)
-    assert len(text) <= inputs.MAX_DATA_URI_CHARS
     if form == "http":
         made = await here.runtime.uploads.get(here.account_id, row.input["text"])
         (copy,) = copies(here, made.id)
@@ -133,7 +133,7 @@ async def test_nobody_elses_file_and_no_unknown_one(here: World) -> None:
 async def test_without_a_public_address_a_file_above_the_providers_limit_is_refused(here: World) -> None:
     made = await upload(here, b"x")
     async with here.runtime.database.write() as session:
-        (await session.get_one(Upload, made.id)).size_bytes = inputs.MAX_COPY_BYTES + 1
+        (await session.get_one(Upload, made.id)).size_bytes = MAX_UPLOAD_BYTES + 1
     with pytest.raises(InvalidRequest, match="MUTOSCOPE_PUBLIC_URL"):
         await here.runtime.generations.create(here.account_id, ask(made.id))
     assert await here.balance() == (1000, 0, 0)

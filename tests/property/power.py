@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mutoscope.generations.models import Generation
-from mutoscope.providers.base import FileCopy, FileToSend, Prediction, PredictionRequest, WebhookMessage
+from mutoscope.providers.base import FileCopy, FileToSend, Kind, Prediction, PredictionRequest, WebhookMessage
 from mutoscope.providers.fake import FakeProvider
 from mutoscope.storage.base import StorageError, StoredObject
 from mutoscope.storage.memory import MemoryStore
@@ -88,6 +88,9 @@ class HeldProvider:
 
     def __init__(self, fake: FakeProvider) -> None:
         self.fake, self.name = fake, fake.name
+
+    def of(self, kind: Kind) -> "HeldProvider":
+        return HeldProvider(self.fake.of(kind))
 
     async def create(self, request: PredictionRequest) -> Prediction:
         await passes("before create")

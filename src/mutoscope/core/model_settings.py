@@ -41,6 +41,8 @@ class ModelSettings(Frozen):
 
     # owner/name, owner/name:version, a 64-hex version, or deployments/owner/name
     reference: str
+    # What a run is: a prediction, or a training, which makes a new version of the model that the request names.
+    kind: Literal["prediction", "training"] = "prediction"
     price: PriceSettings
     credit_type: str = Field(default="image_generation", pattern=r"^[a-z][a-z0-9_]{0,63}$")
     description: str = ""

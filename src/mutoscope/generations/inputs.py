@@ -20,13 +20,11 @@ from mutoscope.db.base import table
 from mutoscope.db.engine import Database
 from mutoscope.db.upsert import upsert
 from mutoscope.providers.base import FileCopy, FileToSend, Provider
+from mutoscope.replicate_protocol.files import MAX_DATA_URL_BYTES, MAX_UPLOAD_BYTES
 from mutoscope.uploads.models import ProviderFile, Upload
 from mutoscope.uploads.references import named_uploads, with_uploads
 from mutoscope.uploads.service import Uploads
 
-# Replicate's own limits: 256 kB for a data URI (all of it, base64 included), 100 MB for a file.
-MAX_DATA_URI_CHARS = 256_000
-MAX_COPY_BYTES = 100_000_000
 # A copy must be good for at least this long when it is used, so that a cold start does not outlast it.
 COPY_MARGIN = timedelta(minutes=15)
 _copies = table(ProviderFile)
@@ -74,9 +72,9 @@ class InputFiles:
         if not (ids := named_uploads(value)):
             return
         for upload in await self.uploads.require(account_id, ids, until=until):
-            if upload.size_bytes > MAX_COPY_BYTES and not self.public_links:
+            if upload.size_bytes > MAX_UPLOAD_BYTES and not self.public_links:
                 raise FileUnreachable(
-                    f"{upload.id} has {upload.size_bytes} bytes. A provider takes at most {MAX_COPY_BYTES}; for more "
+                    f"{upload.id} has {upload.size_bytes} bytes. A provider takes at most {MAX_UPLOAD_BYTES}; for more "
                     "it needs a link, and this service has no public address (MUTOSCOPE_PUBLIC_URL)."
                 )
 
@@ -105,10 +103,10 @@ class InputFiles:
         return sent
 
     async def _link(self, upload: Upload, provider: Provider, run_s: float) -> str:
-        if _data_uri_chars(upload) <= MAX_DATA_URI_CHARS:
+        if upload.size_bytes <= MAX_DATA_URL_BYTES:
             data = b"".join([chunk async for chunk in self.uploads.store.read(upload.key)])
             return f"data:{upload.media_type};base64,{base64.b64encode(data).decode()}"
-        if upload.size_bytes <= MAX_COPY_BYTES:
+        if upload.size_bytes <= MAX_UPLOAD_BYTES:
             return await self._copy(upload, provider)
         return await self.uploads.link(upload, expires_s=int(run_s + COPY_MARGIN.total_seconds()))
 
@@ -169,7 +167,3 @@ class InputFiles:
         which = (_copies.c.upload_id == upload_id, _copies.c.provider == provider)
         async with self.database.write() as session:
             await session.execute(update(_copies).where(*which).values(**values))
-
-
-def _data_uri_chars(upload: Upload) -> int:
-    return len(f"data:{upload.media_type};base64,") + 4 * -(-upload.size_bytes // 3)

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,7 +19,7 @@ from mutoscope.generations.pacing import Pace
 from mutoscope.generations.ports import Bell
 from mutoscope.generations.states import Phase
 from mutoscope.generations.transitions import move
-from mutoscope.providers.base import Provider
+from mutoscope.providers.base import Kind, Provider
 from mutoscope.storage.base import ObjectStore
 
 OpenSource = Callable[[str], AsyncGenerator[bytes]]
@@ -54,8 +54,8 @@ class Machine:
     inputs: InputFiles = field(kw_only=True)
 
     def provider(self, row: Generation) -> Provider:
-        """The provider that runs this generation."""
-        return self.providers[row.provider]
+        """The provider that runs this generation, as it does this kind of run."""
+        return self.providers[row.provider].of(cast("Kind", row.kind))
 
     def settings(self, row: Generation) -> ModelSettings:
         """The model's settings as they were when the generation was accepted: prices do not change under it."""

@@ -49,6 +49,9 @@ class Generation(Base):
     model: Mapped[str] = mapped_column(Name)
     provider: Mapped[str] = mapped_column(String(32))
     reference: Mapped[str] = mapped_column(Name)
+    kind: Mapped[str] = mapped_column(String(16), default="prediction", server_default="prediction")
+    # Of a training: owner/name of the model that gets the new version.
+    destination: Mapped[str | None] = mapped_column(Name)
     input: Mapped[dict[str, Any]]
     input_sha256: Mapped[str] = mapped_column(String(64))
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata")

@@ -16,10 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mutoscope.accounts.models import Account
 from mutoscope.catalog.pricing import Quote
-from mutoscope.catalog.service import Catalog
+from mutoscope.catalog.service import Catalog, CatalogEntry
 from mutoscope.core.canonical import sha256_of
 from mutoscope.core.clock import Clock
-from mutoscope.core.errors import Conflict, NotFound
+from mutoscope.core.errors import Conflict, InvalidRequest, NotFound
 from mutoscope.core.ids import new_id
 from mutoscope.core.killpoints import KillPoints, NoKillPoints
 from mutoscope.db.base import table
@@ -33,6 +33,7 @@ from mutoscope.generations.signals import Signals
 from mutoscope.generations.states import FINAL, Phase, Status
 from mutoscope.generations.transitions import wake
 from mutoscope.ledger import service as ledger
+from mutoscope.replicate_protocol.references import is_model_name
 
 MAX_PAGE = 100
 # Rung bells can be lost between processes, so a waiter also looks by itself.
@@ -59,6 +60,7 @@ class NewGeneration:
         model: An alias of the catalog.
         input: The model's input.
         metadata: The caller's own notes; given back as they are.
+        destination: Of a training, and only of one: ``owner/name`` of the model that gets the new version.
         idempotency_key: The same key and request give the same generation, however often and from wherever.
     """
 
@@ -66,10 +68,21 @@ class NewGeneration:
     input: Mapping[str, Any]
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     idempotency_key: str | None = None
+    destination: str | None = None
 
     def sha256(self) -> str:
         """The request's fingerprint, which a repeated key must match."""
-        return sha256_of({"model": self.model, "input": self.input, "metadata": self.metadata})
+        said = {"model": self.model, "input": self.input, "metadata": self.metadata}
+        return sha256_of(said if self.destination is None else {**said, "destination": self.destination})
+
+
+def check_destination(entry: CatalogEntry, destination: str | None) -> None:
+    """A training says where its model goes, as ``owner/name``; nothing else does. Raises ``InvalidRequest``."""
+    is_training = entry.settings.kind == "training"
+    if not is_training and destination is not None:
+        raise InvalidRequest(f"{entry.alias} is no training, so it takes no destination.")
+    if is_training and not (destination and is_model_name(destination)):
+        raise InvalidRequest(f"{entry.alias} is a training: set destination to owner/name of a model of yours.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +106,12 @@ class Generations:
             InsufficientCredits: The account cannot cover the quote.
             IdempotencyConflict: The key was used for another request.
             NotFound: There is no such model.
+            InvalidRequest: A training without a destination, or a prediction with one.
             UnknownFile, FileUnreachable: It names an uploaded file that cannot be used; nothing is held.
         """
         if earlier := await self._earlier(account_id, new):
             return earlier
+        check_destination(self.catalog.get(new.model), new.destination)
         await self.catalog.validate(new.model, new.input)
         quote = await self.catalog.quote(new.model, new.input)
         await self._keep_files(account_id, new)
@@ -230,6 +245,8 @@ class Generations:
             "model": new.model,
             "provider": self.provider,
             "reference": str(entry.reference),
+            "kind": entry.settings.kind,
+            "destination": new.destination,
             "input": dict(new.input),
             "input_sha256": sha256_of(new.input),
             "metadata": dict(new.metadata),

@@ -148,7 +148,9 @@ def _request(machine: Machine, row: Generation, ref: str, sent: Mapping[str, Any
     settings = machine.settings(row)
     url = machine.policy.webhook_url
     events = ("logs", "completed") if settings.progress else ("completed",)
-    return PredictionRequest(row.reference, sent, url(ref) if url else None, events, settings.run_timeout_s)
+    return PredictionRequest(
+        row.reference, sent, url(ref) if url else None, events, settings.run_timeout_s, destination=row.destination
+    )
 
 
 async def _not_made(machine: Machine, row: Generation, why: str, failure: Failure | None = None) -> Generation:

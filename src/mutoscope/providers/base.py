@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from mutoscope.core.errors import MutoscopeError
 from mutoscope.replicate_protocol.predictions import Prediction
@@ -13,6 +13,7 @@ __all__ = [
     "CreateRefused",
     "FileCopy",
     "FileToSend",
+    "Kind",
     "Prediction",
     "PredictionMissing",
     "PredictionRequest",
@@ -64,6 +65,10 @@ class PredictionMissing(ProviderError):
     code = "prediction_missing"
 
 
+Kind = Literal["prediction", "training"]
+"""What a run is. A training starts, runs and ends as a prediction does; its output is a new version and its weights."""
+
+
 @dataclass(frozen=True, slots=True)
 class PredictionRequest:
     """What is asked of a provider.
@@ -74,6 +79,7 @@ class PredictionRequest:
         webhook: Where to call back, or ``None`` to be polled.
         webhook_events: Which events to call back for.
         cancel_after_s: The provider must end the prediction this long after creating it.
+        destination: Of a training: ``owner/name`` of the model that gets the new version.
     """
 
     reference: str
@@ -81,6 +87,7 @@ class PredictionRequest:
     webhook: str | None
     webhook_events: Sequence[str]
     cancel_after_s: int
+    destination: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +129,10 @@ class Provider(Protocol):
     """Runs predictions. Every adapter passes the suite in ``tests/providers``."""
 
     name: str
+
+    def of(self, kind: Kind) -> "Provider":
+        """The same provider for runs of this kind; it is for predictions until something else is said."""
+        ...
 
     async def create(self, request: PredictionRequest) -> Prediction:
         """Make a prediction. Never repeats the call itself.

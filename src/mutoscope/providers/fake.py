@@ -4,6 +4,7 @@ Nothing happens in it by itself but ``Cancel-After``. A test says how the next c
 predictions as it likes, breaks calls and mends them, and sends webhooks whenever, however often and however late.
 """
 
+import copy
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from mutoscope.providers.base import (
     CreateRefused,
     FileCopy,
     FileToSend,
+    Kind,
     PredictionMissing,
     PredictionRequest,
     ProviderError,
@@ -66,8 +68,19 @@ class FakeProvider:
         self.broken: dict[Call, ProviderError] = {}
         self.lists_nothing = self.cancels_nothing = False
         self.keeps_deadlines = True
+        self.kind: Kind = "prediction"
+        self._kinds: dict[Kind, FakeProvider] = {"prediction": self}
+        self._made_as: dict[str, Kind] = {}
         self._clock, self._schemas = clock, schemas
         self._secret = webhooks.new_webhook_secret()
+
+    def of(self, kind: Kind) -> "FakeProvider":
+        """See ``Provider.of``. The other one shares what there is, and can be troubled by itself."""
+        if kind not in self._kinds:
+            other = copy.copy(self)
+            other.kind = kind
+            self._kinds[kind] = other
+        return self._kinds[kind]
 
     async def create(self, request: PredictionRequest) -> Prediction:
         """Do what the script says next; see ``Provider.create``."""
@@ -82,11 +95,13 @@ class FakeProvider:
     async def get(self, prediction_id: str) -> Prediction:
         """See ``Provider.get``."""
         self._check("get")
+        self._check_kind(prediction_id)
         return self.look(prediction_id)
 
     async def cancel(self, prediction_id: str) -> Prediction:
         """See ``Provider.cancel``."""
         self._check("cancel")
+        self._check_kind(prediction_id)
         if not self.cancels_nothing:
             self.finish(prediction_id, "canceled")
         return self.look(prediction_id)
@@ -95,7 +110,7 @@ class FakeProvider:
         """See ``Provider.recent``."""
         self._check("recent")
         for prediction_id in [] if self.lists_nothing else list(reversed(self.predictions)):
-            if (found := self.look(prediction_id)).created_at >= since:
+            if self._made_as[prediction_id] == self.kind and (found := self.look(prediction_id)).created_at >= since:
                 yield found
 
     async def send_file(self, file: FileToSend) -> FileCopy:
@@ -166,6 +181,10 @@ class FakeProvider:
         if call in self.broken:
             raise self.broken[call]
 
+    def _check_kind(self, prediction_id: str) -> None:
+        if self._made_as.get(prediction_id, self.kind) != self.kind:
+            raise PredictionMissing(f"There is no {self.kind} {prediction_id}")
+
     def _known(self, reference: str) -> dict[str, Any]:
         if reference not in self._schemas:
             raise CreateRefused(f"There is no {reference}")
@@ -184,7 +203,7 @@ class FakeProvider:
             deadline=now + timedelta(seconds=request.cancel_after_s),
             webhook=request.webhook,
         )
-        self.predictions[made.id] = made
+        self.predictions[made.id], self._made_as[made.id] = made, self.kind
         return made.model_copy()
 
     def _end(self, found: Prediction, status: str, fields: dict[str, Any]) -> None:

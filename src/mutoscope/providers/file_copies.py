@@ -1,15 +1,14 @@
 """Files that Replicate keeps for inputs (``/v1/files``): sent as a stream, and found again by our own id."""
 
 import json
-from datetime import datetime
-from typing import Any, cast
 
 import httpx
+from pydantic import ValidationError
 
-from mutoscope.providers.answers import document, member
 from mutoscope.providers.base import FileCopy, FileToSend, ProviderDown
 from mutoscope.providers.calls import Calls
 from mutoscope.providers.forms import FileForm
+from mutoscope.replicate_protocol.files import File, FilePage
 
 MAX_PAGES = 5
 REF = "mutoscope_file"
@@ -20,29 +19,32 @@ async def send_file(calls: Calls, file: FileToSend) -> FileCopy:
     """See ``Provider.send_file``."""
     fields = {"metadata": json.dumps({REF: file.ref}), "filename": file.name, "type": file.media_type}
     form = FileForm(fields, file)
-    copy = _copy(document(await calls.send("files", form.body(), form.headers)))
-    if copy is None:
-        raise ProviderDown("Replicate's answer is not a file")
-    return copy
+    answer = await calls.send("files", form.body(), form.headers)
+    try:
+        return _copy(File.model_validate_json(answer.content))
+    except ValidationError as error:
+        raise ProviderDown("Replicate's answer is not a file") from error
 
 
 async def find_file(calls: Calls, ref: str) -> FileCopy | None:
     """See ``Provider.find_file``. Looks at the newest pages only: what is looked for was sent a moment ago."""
     url: str | None = "files"
     for _ in range(MAX_PAGES):
-        page = document(await calls.repeatable("GET", url))
-        for one in cast("list[Any]", page.get("results") or []):
-            if isinstance(one, dict) and member(cast("dict[str, Any]", one), "metadata").get(REF) == ref:
-                return _copy(cast("dict[str, Any]", one))
-        url = page.get("next")
-        if not isinstance(url, str) or not calls.is_home(httpx.URL(url)):
+        answer = await calls.repeatable("GET", url)
+        try:
+            page = FilePage.model_validate_json(answer.content)
+        except ValidationError as error:
+            raise ProviderDown("Replicate's answer is not a list of files") from error
+        if found := next((one for one in page.results if one.metadata.get(REF) == ref), None):
+            return _copy(found)
+        url = page.next
+        if url is None or not calls.is_home(httpx.URL(url)):
             return None
     return None
 
 
-def _copy(resource: dict[str, Any]) -> FileCopy | None:
-    url, expires_at = member(resource, "urls").get("get"), resource.get("expires_at")
-    try:
-        return FileCopy(url, datetime.fromisoformat(str(expires_at))) if isinstance(url, str) else None
-    except ValueError:
-        return None
+def _copy(file: File) -> FileCopy:
+    """Replicate says of every file when it goes; one that does not say so is trusted for no longer than now."""
+    if "get" not in file.urls:
+        raise ProviderDown("Replicate's answer does not say where the file is")
+    return FileCopy(file.urls["get"], file.expires_at or file.created_at)

@@ -4,6 +4,7 @@ Not its SDK: that one repeats a create on a time-out, which buys twice (docs/dec
 sent once, and every way it can end is told apart: surely made, surely not made, or not known.
 """
 
+import copy
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,7 @@ from mutoscope.providers.base import (
     CreateRefused,
     FileCopy,
     FileToSend,
+    Kind,
     PredictionMissing,
     PredictionRequest,
     ProviderDown,
@@ -45,6 +47,7 @@ class Replicate:
     """
 
     name = "replicate"
+    kind: Kind = "prediction"
 
     def __init__(
         self,
@@ -58,9 +61,18 @@ class Replicate:
         self._secrets = webhook_secrets
         self._tolerance_s = webhook_tolerance_s
 
+    def of(self, kind: Kind) -> "Replicate":
+        """The same account and connections for another kind of run; see ``Provider.of``."""
+        if kind == self.kind:
+            return self
+        other = copy.copy(self)
+        other.kind = kind
+        return other
+
     async def create(self, request: PredictionRequest) -> Prediction:
         """Make a prediction; see ``Provider.create``."""
-        path, body = _create_call(parse_reference(request.reference), request)
+        make = _create_training if self.kind == "training" else _create_call
+        path, body = make(parse_reference(request.reference), request)
         headers = {"Cancel-After": format_cancel_after(request.cancel_after_s)}
         answer = await self._calls.create(path, body, headers)
         try:
@@ -70,15 +82,15 @@ class Replicate:
 
     async def get(self, prediction_id: str) -> Prediction:
         """Ask how a prediction is; see ``Provider.get``."""
-        return _prediction(await self._calls.repeatable("GET", f"predictions/{prediction_id}"))
+        return _prediction(await self._calls.repeatable("GET", f"{self.kind}s/{prediction_id}"))
 
     async def cancel(self, prediction_id: str) -> Prediction:
         """Ask for a prediction to end; see ``Provider.cancel``."""
-        return _prediction(await self._calls.repeatable("POST", f"predictions/{prediction_id}/cancel"))
+        return _prediction(await self._calls.repeatable("POST", f"{self.kind}s/{prediction_id}/cancel"))
 
     async def recent(self, since: datetime) -> AsyncIterator[Prediction]:
         """The predictions created since, newest first, at most 20 pages of 100."""
-        url: str | None = "predictions"
+        url: str | None = f"{self.kind}s"
         params: dict[str, str] | None = {"created_after": since.isoformat()}
         for _ in range(MAX_PAGES):
             page = _page(await self._calls.repeatable("GET", url, params=params))
@@ -156,6 +168,12 @@ def _create_call(target: ModelReference, request: PredictionRequest) -> tuple[st
             return f"deployments/{target.model}/predictions", body
         case "version":
             return "predictions", body | {"version": target.version}
+
+
+def _create_training(target: ModelReference, request: PredictionRequest) -> tuple[str, dict[str, Any]]:
+    _, body = _create_call(target, request)
+    body["destination"] = request.destination
+    return f"models/{target.model}/versions/{body.pop('version', None)}/trainings", body
 
 
 def _prediction(answer: httpx.Response) -> Prediction:

@@ -30,6 +30,9 @@ class GenerationCreate(BaseModel):
     model: Name = Field(description="An alias from `GET /v1/models`.")
     input: dict[str, Any] = Field(description="The model's input, as its schema says.")
     metadata: dict[str, Any] = Field(default={}, description="Your own notes, given back as they are; at most 16 KiB.")
+    destination: Name | None = Field(
+        default=None, description="Of a training, and only of one: `owner/name` of the model that gets the new version."
+    )
 
 
 class FileRead(BaseModel):
@@ -83,6 +86,8 @@ class GenerationRead(BaseModel):
     object: Literal["generation"] = "generation"
     status: StatusName
     model: str
+    kind: Literal["prediction", "training"]
+    destination: str | None = Field(description="Of a training: the model that gets the new version.")
     input: dict[str, Any]
     output: Any = Field(description="The model's output, with a link in place of each file.")
     files: list[FileRead]
@@ -106,6 +111,8 @@ class GenerationRead(BaseModel):
                 "id": row.id,
                 "status": row.status,
                 "model": row.model,
+                "kind": row.kind,
+                "destination": row.destination,
                 "input": row.input,
                 "output": outputs.show_files(row.output, links.get) if row.status == Status.COMPLETED else None,
                 "files": files,
