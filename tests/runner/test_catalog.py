@@ -7,7 +7,7 @@ from mutoscope.core.errors import ConfigurationError
 from mutoscope.replicate_protocol.schemas import input_defaults, input_properties, input_schema
 from tests.runner.harness import Client, running
 
-MODELS = ["mutoscope/painter", "mutoscope/upscale", "mutoscope/classify-safety", "mutoscope/echo"]
+MODELS = ["mutoscope/painter", "mutoscope/upscale", "mutoscope/classify-safety", "mutoscope/scribe", "mutoscope/echo"]
 
 
 async def test_every_model_has_one_stable_version_with_a_schema(runner: Client, tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ async def test_waiting_answers_when_it_is_done_or_when_the_time_is_over(runner: 
     assert (done.status_code, done.json()["status"]) == (201, "succeeded")
     assert done.headers["preference-applied"] == "wait=60"
     unfinished = await runner.create({"seconds": 60}, headers={"Prefer": "wait=1"})
-    assert (unfinished.status_code, unfinished.json()["status"]) == (201, "processing")
+    assert (unfinished.status_code, unfinished.json()["status"]) == (202, "processing")
 
 
 async def test_cancel_stops_it_at_once_and_only_once(runner: Client) -> None:

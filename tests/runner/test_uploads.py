@@ -21,7 +21,8 @@ async def test_an_upload_is_kept_as_it_came(runner: Client) -> None:
     assert known["checksums"]["sha256"] == hashlib.sha256(data).hexdigest()
     assert (await runner.http.get(known["urls"]["get"])).json() == known
     assert (await runner.http.get("/v1/files")).json()["results"] == [known]
-    download = await runner.http.get(f"{known['urls']['get']}/download")
+    runner.http.headers.pop("authorization")
+    download = await runner.http.get(known["urls"]["download"])
     assert (download.content, download.headers["content-type"].split(";")[0]) == (data, "text/plain")
 
 
@@ -31,6 +32,20 @@ async def test_a_deleted_upload_is_gone(runner: Client, tmp_path: Path) -> None:
     assert (await runner.http.get(url)).status_code == 404
     assert (await runner.http.delete(url)).status_code == 404
     assert not any((tmp_path / "state" / "uploads").iterdir())
+
+
+async def test_a_download_needs_a_link_that_was_signed_for_it(runner: Client) -> None:
+    one, other = [(await upload(runner, data)).json()["urls"]["download"] for data in (b"one", b"other")]
+    query = one.partition("?")[2]
+    forged = [
+        one.partition("?")[0],
+        f"{other.partition('?')[0]}?{query}",
+        one.replace("owner=local", "owner=me"),
+        one.replace("expiry=", "expiry=1"),
+        one.replace("signature=", "signature=x"),
+        one.replace("expiry=", "expiry=%C2%B2"),
+    ]
+    assert [(await runner.http.get(url)).status_code for url in forged] == [404] * len(forged)
 
 
 async def test_an_upload_ends_with_the_retention(tmp_path: Path) -> None:

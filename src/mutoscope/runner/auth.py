@@ -1,6 +1,8 @@
-"""Wants a bearer token on the API, as Replicate does; output files are open, their names are their keys."""
+"""Wants a bearer token on the API, as Replicate does; output files and streams are open, their names are their keys."""
 
 import hmac
+import re
+from collections.abc import Sequence
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -9,6 +11,7 @@ from mutoscope.core.errors import MutoscopeError
 from mutoscope.runner.problems import answer
 
 _GUARDED = ("/v1/", "/_runner/")
+_SIGNED = re.compile(r"/v1/files/[^/]+/download")
 
 
 class NoToken(MutoscopeError):
@@ -17,24 +20,35 @@ class NoToken(MutoscopeError):
     status, code, title = 401, "unauthenticated", "Unauthenticated"
 
 
-class BearerAuth:
-    """ASGI middleware: 401 in Replicate's shape without the right token; with ``token=None`` any token is right."""
+def bearer(scope: Scope) -> str:
+    """The token that a request carries, or nothing."""
+    scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() in {"bearer", "token"} else ""
 
-    def __init__(self, app: ASGIApp, token: str | None) -> None:
+
+def _guarded(path: str) -> bool:
+    """All of the API, but for downloads: their links are signed."""
+    return path.startswith(_GUARDED) and not _SIGNED.fullmatch(path)
+
+
+class BearerAuth:
+    """ASGI middleware: 401 in Replicate's shape without a right token; where none is named, any token is right."""
+
+    def __init__(self, app: ASGIApp, tokens: Sequence[str]) -> None:
         self._app = app
-        self._token = token
+        self._tokens = [token.encode() for token in tokens]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 401."""
-        if scope["type"] == "http" and scope["path"].startswith(_GUARDED) and (problem := self._problem(scope)):
+        if scope["type"] == "http" and _guarded(scope["path"]) and (problem := self._problem(scope)):
             await answer(NoToken(problem))(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
     def _problem(self, scope: Scope) -> str | None:
-        scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
-        if scheme.lower() not in {"bearer", "token"} or not token.strip():
+        token = bearer(scope).encode()
+        if not token:
             return "You did not pass an authentication token"
-        if self._token is not None and not hmac.compare_digest(token.strip().encode(), self._token.encode()):
+        if self._tokens and not any([hmac.compare_digest(token, one) for one in self._tokens]):  # noqa: C419 - all of them: constant time
             return "You did not pass a valid authentication token"
         return None

@@ -1,65 +1,119 @@
-"""Which models this runner offers, and how a client's name for one is understood."""
+"""What can be run here, and how a client's name for it is understood."""
 
 import importlib.util
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from mutoscope.core.errors import ConfigurationError, NotFound
+from mutoscope.core.errors import ConfigurationError
 from mutoscope.replicate_protocol.references import ModelReference
-from mutoscope.runner.models import echo, painter, safety, upscale
+from mutoscope.runner.models import echo, painter, safety, scribe, upscale
 from mutoscope.runner.models.base import Model
+from mutoscope.runner.offers import Offer
 from mutoscope.runner.problems import UnknownVersion
+from mutoscope.runner.shelf import KeptVersion, Shelf
 
-BUILT_IN: tuple[Model, ...] = (painter.MODEL, upscale.MODEL, safety.MODEL, echo.MODEL)
+BUILT_IN: tuple[Model, ...] = (painter.MODEL, upscale.MODEL, safety.MODEL, scribe.MODEL, echo.MODEL)
+
+
+@dataclass(frozen=True, slots=True)
+class Runnable:
+    """A version, found.
+
+    Attributes:
+        offer: The model whose program runs.
+        name: The full name of the model that the version belongs to.
+        version: The version's id.
+        weights: What a training made for it, as ``folder/name``.
+    """
+
+    offer: Offer
+    name: str
+    version: str
+    weights: str | None = None
 
 
 class Catalog:
-    """The offered models, by name and by version.
+    """The offered models by name and by version, and the versions that trainings made of them."""
 
-    Raises:
-        ConfigurationError: A model was asked for that does not exist, or whose libraries are not installed.
-    """
+    def __init__(self, offers: Sequence[Offer], shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._offers = {offer.model.full_name: offer for offer in offers}
 
-    def __init__(self, wanted: Sequence[str] | None) -> None:
-        known = {model.full_name: model for model in BUILT_IN}
-        for name in wanted or ():
-            if name not in known:
-                raise ConfigurationError(f"There is no model {name!r}; there are {', '.join(known)}.")
-            if missing := _missing(known[name]):
-                raise ConfigurationError(f"{name} needs {missing}: install mutoscope[runner].")
-        offered = [known[name] for name in wanted] if wanted else [one for one in BUILT_IN if not _missing(one)]
-        self._by_name = {model.full_name: model for model in offered}
-        self._by_version = {model.version: model for model in offered}
+    @property
+    def offers(self) -> list[Offer]:
+        """All that is offered."""
+        return list(self._offers.values())
 
     @property
     def models(self) -> list[Model]:
-        """All that is offered."""
-        return list(self._by_name.values())
+        """All models that are offered; not those that clients created."""
+        return [offer.model for offer in self._offers.values()]
 
-    def model(self, name: str) -> Model:
-        """One model by ``owner/name``. Raises ``NotFound``."""
-        if name not in self._by_name:
-            raise NotFound("The requested resource could not be found.")
-        return self._by_name[name]
+    def offered(self, name: str) -> Model | None:
+        """One offered model by ``owner/name``."""
+        offer = self._offers.get(name)
+        return offer.model if offer else None
 
-    def running(self, version: str) -> Model:
-        """The model of a version that was resolved before. Raises ``NotFound``."""
-        if version not in self._by_version:
-            raise NotFound("The requested resource could not be found.")
-        return self._by_version[version]
+    def replace(self, offer: Offer) -> Offer | None:
+        """Offer a model, instead of one of the same name if there is one, which is returned."""
+        name = offer.model.full_name
+        before = self._offers.get(name)
+        self._offers[name] = offer
+        return before
 
-    def resolve(self, reference: ModelReference) -> Model:
+    def version(self, version: str) -> Runnable | None:
+        """A version by its id, of an offered model or made by a training."""
+        for offer in self._offers.values():
+            if offer.model.version == version:
+                return Runnable(offer, offer.model.full_name, version)
+        kept = self._shelf.version(version)
+        return self._trained(kept) if kept else None
+
+    def resolve(self, reference: ModelReference) -> Runnable:
         """What a create wants to run. Raises ``UnknownVersion``."""
-        model = (
-            self._by_version.get(reference.version or "")
-            if reference.version
-            else self._by_name.get(reference.model or "")
+        match reference.kind:
+            case "version":
+                found = self.version(reference.version or "")
+            case "official":
+                found = self._official(reference.model or "")
+            case "deployment":
+                deployment = self._shelf.deployment(reference.model or "")
+                found = self.version(deployment.version) if deployment else self._official(reference.model or "")
+        wrong_model = reference.kind == "version" and found and reference.model not in {None, found.name}
+        if found is None or wrong_model:
+            raise UnknownVersion(self._refusal(reference))
+        return found
+
+    def _official(self, name: str) -> Runnable | None:
+        offer = self._offers.get(name)
+        return Runnable(offer, name, offer.model.version) if offer else None
+
+    def _trained(self, kept: KeptVersion) -> Runnable | None:
+        base = self.version(kept.base) if kept.base != kept.id else None
+        return Runnable(base.offer, kept.model, kept.id, kept.weights) if base else None
+
+    def _refusal(self, reference: ModelReference) -> str:
+        if reference.kind == "official" and self._shelf.model(reference.model or ""):
+            return f"{reference.model} is not an official model: name one of its versions, 'owner/name:version'."
+        return (
+            f"The specified version {str(reference)!r} does not exist (or perhaps you don't have permission to use "
+            f"it?); this runner offers {', '.join(self._offers)}."
         )
-        if model is None or reference.model not in {None, model.full_name}:
-            raise UnknownVersion(
-                f"The specified version {str(reference)!r} does not exist (or perhaps you don't have permission to use "
-                f"it?); this runner offers {', '.join(self._by_name)}.",
-            )
-        return model
+
+
+def choose(wanted: Sequence[str] | None) -> list[Model]:
+    """The built-in models to offer: those that are wanted, or all whose libraries are there.
+
+    Raises:
+        ConfigurationError: A model is wanted that does not exist, or whose libraries are not installed.
+    """
+    known = {model.full_name: model for model in BUILT_IN}
+    for name in wanted or ():
+        if name not in known:
+            raise ConfigurationError(f"There is no model {name!r}; there are {', '.join(known)}.")
+        if missing := _missing(known[name]):
+            raise ConfigurationError(f"{name} needs {missing}: install mutoscope[runner].")
+    return [one for one in BUILT_IN if not _missing(one)] if wanted is None else [known[name] for name in wanted]
 
 
 def _missing(model: Model) -> str:

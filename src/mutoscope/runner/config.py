@@ -8,12 +8,16 @@ from mutoscope.runner.faults import FaultPlan
 
 
 class RateLimit(BaseModel):
-    """A token bucket for creates: ``per_minute`` on average, ``burst`` at once."""
+    """A token bucket: ``per_minute`` on average, ``burst`` at once.
+
+    With ``low_credit`` the refusal says what Replicate says to an account that has little credit left.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     per_minute: float = Field(gt=0)
     burst: int = Field(default=1, ge=1)
+    low_credit: bool = False
 
 
 class RunnerConfig(BaseModel):
@@ -24,10 +28,15 @@ class RunnerConfig(BaseModel):
         port: Port to listen on; 0 takes a free one.
         state_dir: Where predictions (SQLite) and files are kept. One runner at a time per directory.
         token: The bearer token that clients must send; ``None`` accepts any, but still wants one.
+        more_tokens: Tokens that are as good as ``token``, for clients that rotate theirs.
         webhook_secret: The signing secret (``whsec_...``); ``None`` makes one and keeps it in ``state_dir``.
         models: Which models to offer, as ``owner/name``; ``None`` offers all whose libraries are installed.
-        workers: How many processes per model, where it is not 1.
-        create_limit: Limit on the rate of creates, or ``None``.
+        workers: How many predictions of a model run at once; without it one for a model that runs in a process of
+            its own, and no limit for one that runs in the server. The others wait in the order in which they came.
+        create_limit: Limit on the rate of creates, or ``None``; each token has its own budget.
+        request_limit: Limit on the rate of all other requests of the API, or ``None``; likewise.
+        cold_start_s: How long a model takes to start when it has not run before, or not for ``idle_s``.
+        idle_s: How long a model stays warm after its last prediction.
         retention_s: How long input, output, logs and files outlive the end of a prediction.
         public_url: Base URL as clients see it, if it is not ``http://host:port``.
         output_url: Base URL of output files, if it is not ``{public_url}/files``.
@@ -43,10 +52,14 @@ class RunnerConfig(BaseModel):
     host: str = "127.0.0.1"
     port: int = Field(default=0, ge=0, le=65535)
     token: str | None = None
+    more_tokens: tuple[str, ...] = ()
     webhook_secret: str | None = None
     models: tuple[str, ...] | None = None
     workers: dict[str, PositiveInt] = Field(default_factory=dict)
     create_limit: RateLimit | None = None
+    request_limit: RateLimit | None = None
+    cold_start_s: float = Field(default=0, ge=0)
+    idle_s: float = Field(default=60, ge=0)
     retention_s: float = Field(default=3600, gt=0)
     public_url: str | None = None
     output_url: str | None = None

@@ -49,6 +49,7 @@ class Faults(BaseModel):
     get_500: int = Field(default=0, ge=0, description="How many reads of the prediction fail.")
     get_timeout_s: float = Field(default=0, ge=0, description="How long the next read of the prediction is held.")
     list_empty: int = Field(default=0, ge=0, description="How many lists leave everything out from now on.")
+    stream_cut: int = Field(default=0, ge=0, description="After so many events each connection to the stream closes.")
     cancel_lost: int = Field(default=0, ge=0, description="How many cancels are acknowledged without effect.")
 
     def merged(self, other: "Faults") -> "Faults":

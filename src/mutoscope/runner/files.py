@@ -27,6 +27,10 @@ class Files:
         """A name for one run's files, of 192 random bits."""
         return secrets.token_urlsafe(24)
 
+    def path(self, link: str) -> str:
+        """Where a file is that was made by a run, as ``folder/name``."""
+        return str(self._outputs / link)
+
     def directory(self, folder: str) -> Path:
         """Where one run's files go."""
         return self._outputs / folder

@@ -1,16 +1,14 @@
-"""Sees each prediction through: its turn, its model, its deadline, its faults, and exactly one end."""
+"""Sees each run through: its turn, its model, its deadline, its faults, and exactly one end."""
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
-from mutoscope.replicate_protocol.schemas import file_inputs
 from mutoscope.runner.execution.inline import Executor
-from mutoscope.runner.files import Files
 from mutoscope.runner.hooks import Hooks
-from mutoscope.runner.models.base import Job, Model, ModelFailed
+from mutoscope.runner.models.base import Job, ModelFailed
 from mutoscope.runner.records import Live, Record
 from mutoscope.runner.store import Store
 
@@ -19,26 +17,25 @@ _log = logging.getLogger(__name__)
 
 
 class Lifecycle:
-    """Owns the predictions that have not ended."""
+    """Owns the runs that have not ended.
 
-    def __init__(self, store: Store, hooks: Hooks, files: Files, executors: Mapping[str, Executor]) -> None:
-        self._store = store
+    Args:
+        hooks: Sends what happens to who wants to know.
+        keep: Writes down how a run ended, and whether its terminal webhook is owed.
+    """
+
+    def __init__(self, hooks: Hooks, keep: Callable[[Record, bool], None]) -> None:
         self._hooks = hooks
-        self._files = files
-        self._executors = executors
+        self._keep = keep
         self.live: dict[str, Live] = {}
 
-    def begin(self, live: Live, model: Model, completed_input: dict[str, Any], uploads: dict[str, str]) -> None:
-        """Start working on a prediction that is in the store."""
-        record = live.record
-        names = file_inputs(model.openapi_schema)
-        mentioned = {url: uploads[url] for name in names if (url := completed_input.get(name)) in uploads}
-        job = Job(record.id, completed_input, self._files.directory(record.folder), record.folder, mentioned)
-        self.live[record.id] = live
-        live.task = asyncio.create_task(self._drive(live, model.full_name, job))
+    def begin(self, live: Live, executor: Executor, job: Job) -> None:
+        """Start working on a run that is in the store."""
+        self.live[live.record.id] = live
+        live.task = asyncio.create_task(self._drive(live, executor, job))
 
     def cancel(self, live: Live) -> None:
-        """End a prediction because somebody asked for it; its model is stopped behind it."""
+        """End a run because somebody asked for it; its model is stopped behind it."""
         self.finish(live, "canceled")
         if live.task:
             live.task.cancel()
@@ -50,24 +47,24 @@ class Lifecycle:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _drive(self, live: Live, model: str, job: Job) -> None:
+    async def _drive(self, live: Live, executor: Executor, job: Job) -> None:
         record = live.record
         left_s = (record.deadline - datetime.now(UTC)).total_seconds() if record.deadline else None
         deadline = asyncio.timeout(left_s)
         try:
             async with deadline:
-                await self._perform(live, model, job)
+                await self._perform(live, executor, job)
         except TimeoutError:
             if not deadline.expired():
                 raise
             self.finish(live, "canceled" if record.started_at else "aborted")
         except ModelFailed as error:
             self.finish(live, "failed", error=error.detail)
-        except Exception as error:  # noqa: BLE001 - the edge of a task: a fault of ours must end the prediction, not hang it
-            _log.exception("a prediction failed by a fault of the runner", extra={"prediction": record.id})
+        except Exception as error:  # noqa: BLE001 - the edge of a task: a fault of ours must end the run, not hang it
+            _log.exception("a run failed by a fault of the runner", extra={"prediction": record.id})
             self.finish(live, "failed", error=f"The runner failed: {type(error).__name__}: {error}")
 
-    async def _perform(self, live: Live, model: str, job: Job) -> None:
+    async def _perform(self, live: Live, executor: Executor, job: Job) -> None:
         faults, reporter = live.faults, _Reporter(live, self._hooks)
         if faults.start_delay_s:
             await asyncio.sleep(faults.start_delay_s)
@@ -80,11 +77,11 @@ class Lifecycle:
             reporter.started()
             await asyncio.get_running_loop().create_future()
         else:
-            output = await self._executors[model].run(job, reporter)
+            output = await executor.run(job, reporter)
             self.finish(live, "succeeded", output=output)
 
     def finish(self, live: Live, status: str, *, output: Any = None, error: str | None = None) -> None:
-        """End a prediction; the first end wins."""
+        """End a run; the first end wins."""
         record = live.record
         if record.terminal:
             return
@@ -92,9 +89,10 @@ class Lifecycle:
         if status == "succeeded":
             record.output = output
         owes = record.webhook is not None and "completed" in record.events
-        self._store.finish(record, owes_webhook=owes)
+        self._keep(record, owes)
         self.live.pop(record.id, None)
         live.finished.set()
+        live.notify()
         self._hooks.send(live, "completed")
 
 
@@ -121,10 +119,22 @@ class _Reporter:
         record = self._live.record
         if not record.terminal:
             record.output = value
-            self._hooks.update(self._live, "output")
+            self._changed()
+
+    def append(self, item: Any) -> None:
+        record = self._live.record
+        if not record.terminal:
+            output: object = record.output
+            record.output = pieces = cast("list[Any]", output) if isinstance(output, list) else []
+            pieces.append(item)
+            self._changed()
+
+    def _changed(self) -> None:
+        self._live.notify()
+        self._hooks.update(self._live, "output")
 
 
 def interrupt(store: Store, record: Record, error: str) -> None:
-    """End a prediction that an earlier process left behind."""
+    """End a run that an earlier process left behind."""
     record.status, record.error, record.completed_at = "failed", error, datetime.now(UTC)
     store.finish(record, owes_webhook=record.webhook is not None and "completed" in record.events)

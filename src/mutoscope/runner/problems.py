@@ -8,6 +8,8 @@ from starlette.responses import JSONResponse, Response
 
 from mutoscope.core.errors import MutoscopeError
 
+_MEDIA_TYPE = "application/problem+json"
+
 
 class UnknownVersion(MutoscopeError):
     """The version, model or deployment that was to be run is not offered here."""
@@ -32,11 +34,11 @@ class Throttled(MutoscopeError):
 
     status, code, title, retryable = 429, "throttled", "Request was throttled", True
 
-    def __init__(self, retry_after_s: float) -> None:
+    def __init__(self, retry_after_s: float, reason: str = "") -> None:
         seconds = -int(-retry_after_s // 1)
         self.retry_after_s = seconds
         extra = {"retry_after": seconds} if seconds else {}
-        super().__init__(f"Request was throttled. Your rate limit resets in ~{seconds}s.", **extra)
+        super().__init__(f"Request was throttled. {reason}Your rate limit resets in ~{seconds}s.", **extra)
 
 
 class Broken(MutoscopeError):
@@ -51,14 +53,14 @@ class Overloaded(MutoscopeError):
     status, code, title, retryable = 503, "unavailable", "Service unavailable", True
 
 
-def answer(error: MutoscopeError) -> Response:
+def answer(error: MutoscopeError, media_type: str = _MEDIA_TYPE) -> Response:
     """The answer that says ``error``."""
     headers: dict[str, str] = {}
     if isinstance(error, Throttled) and error.retry_after_s:
         headers = {"retry-after": str(error.retry_after_s), "ratelimit-remaining": "0"}
         headers["ratelimit-reset"] = str(error.retry_after_s)
     body = {"title": error.title, "detail": error.detail, "status": error.status, **error.extra}
-    return JSONResponse(body, error.status, headers)
+    return JSONResponse(body, error.status, headers, media_type=media_type)
 
 
 async def on_error(_request: Request, error: Exception) -> Response:
@@ -78,4 +80,4 @@ async def on_http_error(_request: Request, error: Exception) -> Response:
     detail = "The requested resource could not be found." if error.status_code == 404 else error.detail
     headers: Mapping[str, str] | None = error.headers
     body = {"title": error.detail, "detail": detail, "status": error.status_code}
-    return JSONResponse(body, error.status_code, headers)
+    return JSONResponse(body, error.status_code, headers, media_type=_MEDIA_TYPE)

@@ -14,10 +14,25 @@ from mutoscope.core.errors import ConfigurationError, MutoscopeError
 from mutoscope.runner.auth import BearerAuth
 from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.connection import DroppableProtocol
+from mutoscope.runner.limiter import LimitRequests
 from mutoscope.runner.problems import on_crash, on_error, on_http_error
 from mutoscope.runner.retention import sweep
-from mutoscope.runner.routes import catalog, control, outputs, predictions, uploads
+from mutoscope.runner.routes import (
+    account,
+    control,
+    deployments,
+    models,
+    outputs,
+    predictions,
+    search,
+    streams,
+    trainings,
+    uploads,
+    versions,
+)
 from mutoscope.runner.service import Runner
+
+ROUTERS = (account, control, deployments, models, outputs, predictions, search, streams, trainings, uploads, versions)
 
 
 def build_app(config: RunnerConfig) -> Starlette:
@@ -40,8 +55,11 @@ def build_app(config: RunnerConfig) -> Starlette:
             await runner.aclose()
 
     return Starlette(
-        routes=[*predictions.ROUTES, *catalog.ROUTES, *uploads.ROUTES, *outputs.ROUTES, *control.ROUTES],
-        middleware=[Middleware(BearerAuth, token=config.token)],
+        routes=[route for module in ROUTERS for route in module.ROUTES],
+        middleware=[
+            Middleware(BearerAuth, tokens=[one for one in (config.token, *config.more_tokens) if one]),
+            Middleware(LimitRequests, limit=config.request_limit),
+        ],
         exception_handlers={MutoscopeError: on_error, HTTPException: on_http_error, Exception: on_crash},
         lifespan=lifespan,
     )

@@ -1,53 +1,34 @@
-"""The runner's parts put together: accepts, shows, lists and cancels predictions."""
+"""The runner's parts put together: accepts, shows, lists and cancels predictions and trainings."""
 
 import asyncio
-import base64
-import binascii
 from collections import Counter
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from mutoscope.core.errors import InvalidRequest, NotFound
-from mutoscope.replicate_protocol.predictions import CreatePrediction, WebhookEvent
-from mutoscope.replicate_protocol.references import ModelReference
-from mutoscope.replicate_protocol.webhooks import new_webhook_secret
-from mutoscope.runner.catalog import Catalog
+from mutoscope.core.errors import Conflict, NotFound
+from mutoscope.replicate_protocol.schemas import file_inputs
+from mutoscope.replicate_protocol.wire import PAGE_SIZE, position
+from mutoscope.runner.admission import Create, new_prediction, new_training, webhook_secret
+from mutoscope.runner.catalog import Catalog, Runnable, choose
 from mutoscope.runner.config import RunnerConfig
-from mutoscope.runner.execution.inline import Executor, Inline
-from mutoscope.runner.execution.processes import Processes
-from mutoscope.runner.faults import PREEMPTED, Dice, Faults
+from mutoscope.runner.database import open_database, transaction
+from mutoscope.runner.deployments import Deployments
+from mutoscope.runner.documents import Addresses, document
+from mutoscope.runner.execution.inline import Executor
+from mutoscope.runner.faults import PREEMPTED, Dice
 from mutoscope.runner.files import Files
 from mutoscope.runner.hooks import Hooks
+from mutoscope.runner.library import Library
 from mutoscope.runner.lifecycle import Lifecycle, interrupt
 from mutoscope.runner.limiter import Limiter
-from mutoscope.runner.models.base import Model
-from mutoscope.runner.records import Live, Record, document, new_prediction_id
+from mutoscope.runner.models.base import Job
+from mutoscope.runner.offers import Offer
+from mutoscope.runner.records import Kind, Live, Record
+from mutoscope.runner.shelf import Shelf
+from mutoscope.runner.spoilt import Spoilt
 from mutoscope.runner.store import Store
+from mutoscope.runner.trainings import Train, Trainings
 from mutoscope.runner.uploads import Uploads
-from mutoscope.runner.validation import InputCheck
-
-PAGE_SIZE = 100
-_DEFAULT_EVENTS: frozenset[WebhookEvent] = frozenset({"output", "completed"})
-
-
-@dataclass(frozen=True, slots=True)
-class Create:
-    """One request for a prediction, understood but not yet accepted."""
-
-    reference: ModelReference
-    body: CreatePrediction
-    cancel_after_s: int | None
-    faults: Faults
-
-
-@dataclass(slots=True)
-class Spoilt:
-    """What is still to go wrong with later requests about one prediction."""
-
-    get_500: int
-    get_timeout_s: float
-    cancel_lost: int
 
 
 class Runner:
@@ -56,16 +37,23 @@ class Runner:
     def __init__(self, config: RunnerConfig) -> None:
         config.state_dir.mkdir(parents=True, exist_ok=True)
         self.config = config
-        self.webhook_secret = _webhook_secret(config)
+        self.webhook_secret = webhook_secret(config)
         self.base_url = (config.public_url or f"http://{config.host}:{config.port}").rstrip("/")
-        self.catalog = Catalog(config.models)
-        self.store = Store(config.state_dir / "runner.db")
+        offers = [Offer(model, config) for model in choose(config.models)]
+        self._database = open_database(config.state_dir / "runner.db")
+        self.store, self.shelf = Store(self._database), Shelf(self._database)
         self.files = Files(config.state_dir)
-        self.uploads = Uploads(self.files, self.store, config.retention_s)
+        self.uploads = Uploads(self.files, self.store, config.retention_s, self.webhook_secret)
+        self.catalog = Catalog(offers, self.shelf)
+        self.run_counts = Counter(self.store.run_counts())
+        self.library = Library(self.catalog, self.shelf, self.run_counts)
+        self.deployments = Deployments(self.catalog, self.shelf)
+        self.trainings = Trainings(self.catalog, self.shelf, self.files)
         self.dice = Dice(config.fault_plan)
         self.limiter = Limiter(config.create_limit)
         self.counts: Counter[str] = Counter()
         self.empty_lists = 0
+        self.spoilt: dict[str, Spoilt] = {}
         self.hooks = Hooks(
             self.webhook_secret,
             retry_s=config.webhook_retry_s,
@@ -73,15 +61,12 @@ class Runner:
             render=self.show,
             settled=self.store.settle_webhook,
         )
-        self._executors = {model.full_name: _executor(model, config) for model in self.catalog.models}
-        self._checks = {model.full_name: InputCheck(model) for model in self.catalog.models}
-        self.lifecycle = Lifecycle(self.store, self.hooks, self.files, self._executors)
-        self.spoilt: dict[str, Spoilt] = {}
+        self.lifecycle = Lifecycle(self.hooks, self._keep)
 
     @property
-    def output_url(self) -> str:
-        """Base URL of output files."""
-        return (self.config.output_url or f"{self.base_url}/files").rstrip("/")
+    def addresses(self) -> Addresses:
+        """Where clients find the API and the files of outputs."""
+        return Addresses(self.base_url, (self.config.output_url or f"{self.base_url}/files").rstrip("/"))
 
     def recover(self) -> None:
         """Fail what an earlier process left unfinished, and send the terminal webhooks that it still owed."""
@@ -94,14 +79,14 @@ class Runner:
         """Stop everything; what is unfinished fails at the next start."""
         await self.lifecycle.aclose()
         await self.hooks.aclose()
-        await asyncio.gather(*(executor.aclose() for executor in self._executors.values()))
-        self.store.close()
+        await asyncio.gather(*(offer.aclose() for offer in self.catalog.offers))
+        self._database.close()
 
     def show(self, record: Record) -> dict[str, Any]:
-        """A prediction as clients see it."""
-        return document(record, self.base_url, self.output_url)
+        """A prediction or training as clients see it."""
+        return document(record, self.addresses)
 
-    def accept(self, create: Create) -> Live:
+    def accept(self, create: Create, token: str) -> Live:
         """Keep a new prediction and start on it.
 
         Raises:
@@ -109,65 +94,106 @@ class Runner:
             InvalidInput: The input breaks the model's schema.
             Throttled: The rate limit is used up.
         """
-        self.limiter.take()
-        model = self.catalog.resolve(create.reference)
-        completed_input = self._checks[model.full_name].complete(create.body.input)
-        live = Live(self._record(create, model), create.faults)
-        self.store.insert(live.record)
-        self.counts["accepted"] += 1
+        self.limiter.take(token)
+        found = self.catalog.resolve(create.reference)
+        completed_input = found.offer.check.complete(create.body.input)
+        live = Live(new_prediction(create, found, self.files.new_folder()), create.faults)
         self._remember_faults(live)
-        self.lifecycle.begin(live, model, completed_input, self.uploads.paths(completed_input, self.base_url))
+        self.run_counts[found.name] += 1
+        self._start(live, found, found.offer.executor, completed_input)
         return live
 
-    def _record(self, create: Create, model: Model) -> Record:
-        now, body, kind = datetime.now(UTC), create.body, create.reference.kind
-        after_s = create.cancel_after_s
-        return Record(
-            id=new_prediction_id(),
-            folder=self.files.new_folder(),
-            model=model.full_name,
-            version="hidden" if kind == "official" else model.version,
-            runs=model.version,
-            created_at=now,
-            input=body.input,
-            deadline=None if after_s is None else now + timedelta(seconds=after_s),
-            deployment=create.reference.model if kind == "deployment" else None,
-            webhook=body.webhook,
-            events=_DEFAULT_EVENTS if body.webhook_events_filter is None else frozenset(body.webhook_events_filter),
+    def train(self, wanted: Train, token: str) -> Live:
+        """Keep a new training and start on it. Raises as ``accept`` and ``Trainings.resolve`` do."""
+        self.limiter.take(token)
+        found, executor = self.trainings.resolve(wanted)
+        completed_input = found.offer.training_check.complete(wanted.body.input)
+        live = Live(new_training(wanted, found, self.files.new_folder()))
+        self._start(live, found, executor, completed_input)
+        return live
+
+    def _start(self, live: Live, found: Runnable, executor: Executor, completed_input: dict[str, Any]) -> None:
+        record = live.record
+        self.store.insert(record)
+        self.counts["accepted"] += 1
+        job = Job(
+            record.id,
+            completed_input,
+            self.files.directory(record.folder),
+            record.folder,
+            self._mentioned(found, completed_input),
+            self.files.path(found.weights) if found.weights else None,
         )
+        self.lifecycle.begin(live, executor, job)
+
+    def _mentioned(self, found: Runnable, completed_input: dict[str, Any]) -> dict[str, str]:
+        """The uploads that the inputs of files name. A text that names one is only a text."""
+        names = file_inputs(found.offer.model.openapi_schema) | found.offer.training_files
+        given = {name: value for name, value in completed_input.items() if name in names}
+        return self.uploads.paths(given, self.base_url)
+
+    def _keep(self, record: Record, owes_webhook: bool) -> None:
+        """Write down how a run ended; a training that did well together with the version that it made."""
+        with transaction(self._database):
+            if record.kind == "training" and record.status == "succeeded":
+                version = self.trainings.conclude(record)
+                if version:
+                    self.shelf.add_version(version)
+            self.store.finish(record, owes_webhook=owes_webhook)
 
     def _remember_faults(self, live: Live) -> None:
         faults = live.faults
         self.files.set_faults(live.record.folder, faults)
         self.empty_lists += faults.list_empty
-        if faults.get_500 or faults.get_timeout_s or faults.cancel_lost:
-            self.spoilt[live.record.id] = Spoilt(faults.get_500, faults.get_timeout_s, faults.cancel_lost)
+        if spoilt := Spoilt.by(faults):
+            self.spoilt[live.record.id] = spoilt
 
-    def find(self, prediction_id: str) -> Record:
-        """One prediction. Raises ``NotFound``."""
-        live = self.lifecycle.live.get(prediction_id)
-        record = live.record if live else self.store.get(prediction_id)
-        if record is None:
+    def find(self, run_id: str, kind: Kind = "prediction") -> Record:
+        """One prediction or training. Raises ``NotFound``."""
+        live = self.lifecycle.live.get(run_id)
+        record = live.record if live else self.store.get(run_id)
+        if record is None or record.kind != kind:
             raise NotFound("The requested resource could not be found.")
         return record
 
-    def cancel(self, prediction_id: str) -> Record:
-        """Cancel a prediction; one that has ended stays as it is. Raises ``NotFound``."""
-        record = self.find(prediction_id)
-        if live := self.lifecycle.live.get(prediction_id):
+    def cancel(self, run_id: str, kind: Kind = "prediction") -> Record:
+        """Cancel a run; one that has ended stays as it is. Raises ``NotFound``."""
+        record = self.find(run_id, kind)
+        if live := self.lifecycle.live.get(run_id):
             self.lifecycle.cancel(live)
         return record
 
     def page(
-        self, cursor: str | None, after: datetime | None, before: datetime | None
-    ) -> tuple[list[Record], str | None]:
-        """The newest predictions first, and the cursor of the next page. Raises ``InvalidRequest`` for a bad cursor."""
-        records, last = self.store.page(before_seq=_position(cursor), after=after, before=before, limit=PAGE_SIZE)
-        shown = [live.record if (live := self.lifecycle.live.get(one.id)) else one for one in records]
-        return shown, None if last is None else base64.urlsafe_b64encode(str(last).encode()).decode()
+        self, kind: Kind, cursor: str | None, after: datetime | None = None, before: datetime | None = None
+    ) -> tuple[list[Record], int | None]:
+        """The newest of a kind first, and where the next page begins. Raises ``InvalidRequest`` for a bad cursor."""
+        records, last = self.store.page(kind, before_seq=position(cursor), limit=PAGE_SIZE, after=after, before=before)
+        return [live.record if (live := self.lifecycle.live.get(one.id)) else one for one in records], last
+
+    def delete_version(self, name: str, version_id: str) -> None:
+        """Delete a version and all its predictions.
+
+        Raises:
+            NotFound: There is no such version.
+            Forbidden: The model is not private, or comes with the runner.
+            Conflict: Something still uses it.
+        """
+        self.library.private(name)
+        self.library.version(name, version_id)
+        if using := self.deployments.using(version_id):
+            raise Conflict(f"The version has an associated deployment: {', '.join(using)}.")
+        records = self.store.of_version(version_id)
+        if any(not record.terminal for record in records):
+            raise Conflict("The version is running a prediction; cancel it first.")
+        with transaction(self._database):
+            self.shelf.delete_version(version_id)
+            for record in records:
+                self.store.delete(record)
+        for record in records:
+            self.files.remove_outputs(record.folder)
 
     def stats(self) -> dict[str, Any]:
-        """Counts since the start, and how many predictions are in which status now."""
+        """Counts since the start, and how many runs are in which status now."""
         statuses = Counter(self.store.counts())
         for live in self.lifecycle.live.values():
             if live.record.status == "processing":
@@ -180,29 +206,3 @@ class Runner:
             "webhooks": {**self.hooks.counts, "pending": self.hooks.pending},
             "requests": {name: self.counts[name] for name in ("gets", "lists", "cancels", "files")},
         }
-
-
-def _executor(model: Model, config: RunnerConfig) -> Executor:
-    if isinstance(model.predictor, str):
-        return Processes(model.predictor, config.workers.get(model.full_name, 1), config.cancel_grace_s)
-    return Inline(model.predictor)
-
-
-def _position(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    try:
-        return int(base64.urlsafe_b64decode(cursor.encode()))
-    except (binascii.Error, ValueError) as error:
-        raise InvalidRequest("The cursor is not valid; take it from the 'next' of a page.") from error
-
-
-def _webhook_secret(config: RunnerConfig) -> str:
-    """The secret that was given, or the one of this state directory."""
-    if config.webhook_secret:
-        return config.webhook_secret
-    path = config.state_dir / "webhook_secret"
-    if not path.exists() or not path.read_text().strip():
-        path.touch(mode=0o600)
-        path.write_text(new_webhook_secret())
-    return path.read_text().strip()

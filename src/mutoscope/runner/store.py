@@ -1,64 +1,22 @@
-"""Keeps predictions, uploads and owed webhooks in one SQLite file, so that a killed runner comes back with them.
-
-Calls block for tens of microseconds (WAL, no fsync per commit: a killed process loses nothing, a power cut may), so
-they are made on the event loop's own thread, and each is one transaction.
-"""
+"""Keeps predictions, trainings, uploads and owed webhooks, so that a killed runner comes back with them."""
 
 import sqlite3
 from datetime import datetime
-from pathlib import Path
 
-from mutoscope.core.errors import ConfigurationError
-from mutoscope.runner.records import Record
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS predictions (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT,
-  id TEXT NOT NULL UNIQUE,
-  status TEXT NOT NULL,
-  created_at REAL NOT NULL,
-  completed_at REAL,
-  removed INTEGER NOT NULL DEFAULT 0,
-  owes_webhook INTEGER NOT NULL DEFAULT 0,
-  record TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS predictions_unfinished ON predictions (seq) WHERE completed_at IS NULL;
-CREATE INDEX IF NOT EXISTS predictions_owing ON predictions (seq) WHERE owes_webhook;
-CREATE INDEX IF NOT EXISTS predictions_kept ON predictions (completed_at) WHERE NOT removed;
-CREATE INDEX IF NOT EXISTS predictions_created ON predictions (created_at);
-CREATE TABLE IF NOT EXISTS uploads (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, expires_at REAL NOT NULL, document TEXT NOT NULL
-);
-"""
+from mutoscope.runner.records import Kind, Record
 
 
 class Store:
-    """The SQLite file of one runner, which nobody else can open meanwhile.
+    """What ran, runs and is uploaded, in the runner's database."""
 
-    Raises:
-        ConfigurationError: Another runner has it open, or it cannot be used.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, timeout=1, isolation_level=None)
-        try:
-            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.executescript(_SCHEMA)
-        except sqlite3.Error as error:
-            self._db.close()
-            raise ConfigurationError(f"{path} cannot be used, perhaps by another runner: {error}.") from error
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._db.close()
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._db = database
 
     def insert(self, record: Record) -> None:
-        """Keep a new prediction."""
+        """Keep a new prediction or training."""
         self._db.execute(
-            "INSERT INTO predictions (id, status, created_at, record) VALUES (?, ?, ?, ?)",
-            (record.id, record.status, record.created_at.timestamp(), record.model_dump_json()),
+            "INSERT INTO predictions (id, kind, status, created_at, record) VALUES (?, ?, ?, ?, ?)",
+            (record.id, record.kind, record.status, record.created_at.timestamp(), record.model_dump_json()),
         )
 
     def finish(self, record: Record, *, owes_webhook: bool) -> None:
@@ -93,17 +51,40 @@ class Store:
         return self._records("WHERE owes_webhook ORDER BY seq")
 
     def expired(self, before: float, limit: int) -> list[Record]:
-        """Predictions that ended before this time and still have their data."""
-        return self._records("WHERE NOT removed AND completed_at < ? ORDER BY completed_at LIMIT ?", before, limit)
+        """Predictions that ended before this time and still have their data; what trainings made is kept."""
+        where = "WHERE NOT removed AND kind = 'prediction' AND completed_at < ? ORDER BY completed_at LIMIT ?"
+        return self._records(where, before, limit)
+
+    def of_version(self, version: str) -> list[Record]:
+        """Predictions that this version has run."""
+        return self._records("WHERE kind = 'prediction' AND json_extract(record, '$.runs') = ?", version)
+
+    def delete(self, record: Record) -> None:
+        """Forget one prediction."""
+        self._db.execute("DELETE FROM predictions WHERE id = ?", (record.id,))
+
+    def run_counts(self) -> dict[str, int]:
+        """How often each model has been run."""
+        rows = self._db.execute(
+            "SELECT json_extract(record, '$.model'), count(*) FROM predictions WHERE kind = 'prediction' GROUP BY 1",
+        )
+        return {str(model): int(count) for model, count in rows}
 
     def page(
-        self, *, before_seq: int | None, after: datetime | None, before: datetime | None, limit: int
+        self,
+        kind: Kind,
+        *,
+        before_seq: int | None,
+        limit: int,
+        after: datetime | None = None,
+        before: datetime | None = None,
     ) -> tuple[list[Record], int | None]:
-        """The newest predictions first, and the position of the last one if there are more."""
+        """The newest of a kind first, and the position of the last one if there are more."""
         rows = self._db.execute(
-            "SELECT seq, record FROM predictions WHERE seq < ? AND created_at >= ? AND created_at < ? "
+            "SELECT seq, record FROM predictions WHERE kind = ? AND seq < ? AND created_at >= ? AND created_at < ? "
             "ORDER BY seq DESC LIMIT ?",
             (
+                kind,
                 2**62 if before_seq is None else before_seq,
                 after.timestamp() if after else 0.0,
                 before.timestamp() if before else 1e18,

@@ -1,26 +1,31 @@
 """``POST /v1/files``: keeps what clients upload, so that inputs can name it by URL."""
 
+import base64
 import hashlib
+import hmac
 import json
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from mutoscope.core.errors import InvalidRequest, NotFound
+from mutoscope.replicate_protocol.wire import instant
+from mutoscope.runner.account import OWNER
 from mutoscope.runner.files import Files
-from mutoscope.runner.records import iso, new_prediction_id
+from mutoscope.runner.records import new_prediction_id
 from mutoscope.runner.store import Store
 
-OWNER = "local"
 _LISTED = 100
 _MAX_FIELD_BYTES = 65536
 
 
 class Uploads:
-    """Uploaded files: bytes on disk, the rest in the store."""
+    """Uploaded files: bytes on disk, the rest in the store. ``signing_key`` signs links that need no token."""
 
-    def __init__(self, files: Files, store: Store, retention_s: float) -> None:
+    def __init__(self, files: Files, store: Store, retention_s: float, signing_key: str) -> None:
+        self._signing_key = signing_key.encode()
         self._files = files
         self._store = store
         self._retention_s = retention_s
@@ -43,8 +48,8 @@ class Uploads:
             "etag": digest[:32],
             "checksums": {"sha256": digest},
             "metadata": _metadata(_text(fields, "metadata")),
-            "created_at": iso(datetime.fromtimestamp(now, UTC)),
-            "expires_at": iso(datetime.fromtimestamp(now + self._retention_s, UTC)),
+            "created_at": instant(datetime.fromtimestamp(now, UTC)),
+            "expires_at": instant(datetime.fromtimestamp(now + self._retention_s, UTC)),
         }
         self._files.upload(upload_id).write_bytes(content)
         return known
@@ -74,7 +79,26 @@ class Uploads:
 
     def show(self, known: dict[str, Any], base_url: str) -> dict[str, Any]:
         """An upload as clients see it."""
-        return {**known, "urls": {"get": f"{base_url}/v1/files/{known['id']}"}}
+        links = {"get": f"{base_url}/v1/files/{known['id']}", "download": self.download_url(known["id"], base_url)}
+        return {**known, "urls": links}
+
+    def download_url(self, upload_id: str, base_url: str) -> str:
+        """A link to the bytes of an upload that needs no token and lives as long as it. Raises ``NotFound``."""
+        expiry = int(datetime.fromisoformat(self.get(upload_id)["expires_at"]).timestamp())
+        query = {"owner": OWNER, "expiry": str(expiry), "signature": self._signature(OWNER, upload_id, expiry)}
+        return f"{base_url}/v1/files/{upload_id}/download?{urlencode(query)}"
+
+    def check_download(self, upload_id: str, query: Mapping[str, str]) -> None:
+        """Raises ``NotFound`` if a link was not made by ``download_url``, or not for now."""
+        expiry = query.get("expiry", "")
+        good = expiry.isascii() and expiry.isdigit() and len(expiry) < 12 and int(expiry) >= time.time()
+        signature = self._signature(query.get("owner", ""), upload_id, int(expiry)) if good else ""
+        if not signature or not hmac.compare_digest(signature.encode(), query.get("signature", "").encode()):
+            raise NotFound("File not found")
+
+    def _signature(self, owner: str, upload_id: str, expiry: int) -> str:
+        text = f"{owner} {upload_id} {expiry}".encode()
+        return base64.b64encode(hmac.new(self._signing_key, text, hashlib.sha256).digest()).decode()
 
     def paths(self, completed_input: dict[str, Any], base_url: str) -> dict[str, str]:
         """The uploads that an input names by URL, and where they are on disk."""

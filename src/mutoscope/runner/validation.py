@@ -5,19 +5,18 @@ from typing import Any
 import jsonschema_rs
 
 from mutoscope.replicate_protocol.schemas import input_defaults, input_properties, input_schema
-from mutoscope.runner.models.base import Model
 from mutoscope.runner.problems import InvalidInput
 
 _MAX_SHOWN = 20
 
 
 class InputCheck:
-    """The compiled schema of one model."""
+    """The compiled schema of one model's inputs, or of its trainings'."""
 
-    def __init__(self, model: Model) -> None:
-        self._validator = jsonschema_rs.validator_for(input_schema(model.openapi_schema) or {})
-        self._defaults = input_defaults(model.openapi_schema)
-        self._names = frozenset(input_properties(model.openapi_schema))
+    def __init__(self, openapi_schema: dict[str, Any]) -> None:
+        self._validator = jsonschema_rs.validator_for(input_schema(openapi_schema) or {})
+        self._defaults = input_defaults(openapi_schema)
+        self._names = frozenset(input_properties(openapi_schema))
 
     def complete(self, given: dict[str, Any]) -> dict[str, Any]:
         """The input as the model gets it: checked, defaults filled in, unknown names dropped as Cog drops them.

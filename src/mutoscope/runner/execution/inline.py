@@ -1,5 +1,7 @@
-"""Runs a model as a coroutine in the server, without any limit on how many at once."""
+"""Runs a model as a coroutine in the server, as many at once as there are workers, or without limit."""
 
+import asyncio
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Protocol
 
 from mutoscope.runner.models.base import InlineModel, Job, ModelFailed, Sink
@@ -20,13 +22,15 @@ class Executor(Protocol):
 class Inline:
     """The executor of models that are coroutines."""
 
-    def __init__(self, predict: InlineModel) -> None:
+    def __init__(self, predict: InlineModel, workers: int | None = None) -> None:
         self._predict = predict
+        self._place: AbstractAsyncContextManager[object] = asyncio.Semaphore(workers) if workers else nullcontext()
 
     async def run(self, job: Job, sink: Sink) -> Any:
-        """Run the job at once. Raises ``ModelFailed``."""
+        """Run the job when its turn has come. Raises ``ModelFailed``."""
         try:
-            return await self._predict(job, sink)
+            async with self._place:
+                return await self._predict(job, sink)
         except OSError as error:
             raise ModelFailed(f"The output could not be written: {error}") from error
 

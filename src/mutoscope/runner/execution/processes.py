@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import logging
 import sys
@@ -25,8 +26,7 @@ class WorkerProcess:
     async def run(self, job: Job, sink: Sink) -> Any:
         """Run one job to its end. Raises ``ModelFailed``, also when the process dies."""
         await self._started()
-        described = {"id": job.id, "input": job.input, "folder": job.folder, "uploads": job.uploads}
-        await self._send("job", {**described, "directory": str(job.directory)})
+        await self._send("job", {**dataclasses.asdict(job), "directory": str(job.directory)})
         sink.started()
         while True:
             kind, value = await self._event()
@@ -35,6 +35,8 @@ class WorkerProcess:
                     sink.log(value)
                 case "output":
                     sink.output(value)
+                case "append":
+                    sink.append(value)
                 case "done":
                     return value
                 case _:

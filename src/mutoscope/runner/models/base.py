@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mutoscope.core.errors import MutoscopeError
+from mutoscope.replicate_protocol.schemas import component
 
 FILE_SCHEME = "runner-file:"
 """Marks a file in an output until the answer is written, because the address of this server may change."""
@@ -37,6 +38,7 @@ class Job:
         directory: An empty directory of this run; made by who writes the first file.
         folder: The name of ``directory`` under the runner's files, part of every output link.
         uploads: Files of ``POST /v1/files`` that the input mentions: URL to path.
+        weights: The file that a training made, where the version that runs is one of those.
     """
 
     id: str
@@ -44,6 +46,7 @@ class Job:
     directory: Path
     folder: str
     uploads: dict[str, str]
+    weights: str | None = None
 
     def file(self, name: str) -> tuple[Path, str]:
         """Where to write an output file of this name, and what to put into the output for it."""
@@ -66,8 +69,23 @@ class Sink(Protocol):
         """Replace the output so far."""
         ...
 
+    def append(self, item: Any) -> None:
+        """Add one item to an output that is a list."""
+        ...
+
 
 InlineModel = Callable[[Job, Sink], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """How a model makes new versions of itself; what a training takes is ``TrainingInput`` in its schema.
+
+    Attributes:
+        predictor: ``module:function``, or a coroutine function, as a model's; it writes one file and returns it.
+    """
+
+    predictor: "str | InlineModel"
 
 
 @dataclass(frozen=True)
@@ -81,6 +99,8 @@ class Model:
         openapi_schema: What it takes and gives, in Cog's style.
         predictor: ``module:function`` for a worker process, or a coroutine function that runs in the server.
         requires: Import names of libraries without which it is not offered.
+        readme: Longer than ``description``, in Markdown.
+        trainer: How it is trained, if it can be.
     """
 
     owner: str
@@ -90,11 +110,18 @@ class Model:
     predictor: str | InlineModel
     requires: tuple[str, ...] = ()
     created_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    readme: str = ""
+    trainer: Trainer | None = None
 
     @property
     def full_name(self) -> str:
         """``owner/name``."""
         return f"{self.owner}/{self.name}"
+
+    @cached_property
+    def streams(self) -> bool:
+        """Whether its output is a list of pieces that come one after the other."""
+        return (component(self.openapi_schema, "Output") or {}).get("x-cog-array-type") == "iterator"
 
     @cached_property
     def version(self) -> str:

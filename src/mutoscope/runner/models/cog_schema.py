@@ -4,6 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 _REQUIRED = object()
+_FILE = {"type": "string", "title": "Weights", "format": "uri"}
+TEXT_ITERATOR: dict[str, Any] = {
+    "type": "array",
+    "items": {"type": "string"},
+    "x-cog-array-type": "iterator",
+    "x-cog-array-display": "concatenate",
+}
+"""The output of a model that gives its text piece by piece."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +58,12 @@ class Field:
         return schema
 
 
-def openapi_schema(fields: tuple[Field, ...], output: dict[str, Any]) -> dict[str, Any]:
-    """The whole document for a model with these inputs and this output."""
-    choices = {
-        field.name: {
-            "type": field.type,
-            "title": field.name,
-            "enum": list(field.choices),
-            "description": "An enumeration.",
-        }
-        for field in fields
-        if field.choices
-    }
+def openapi_schema(
+    fields: tuple[Field, ...], output: dict[str, Any], training: tuple[Field, ...] = ()
+) -> dict[str, Any]:
+    """The whole document for a model with these inputs and this output, and perhaps these inputs of a training."""
     schemas: dict[str, Any] = {
-        "Input": {
-            "type": "object",
-            "title": "Input",
-            "properties": {field.name: field.schema(order) for order, field in enumerate(fields)},
-        },
+        "Input": _inputs("Input", fields),
         "Output": {"title": "Output", **output},
         "Status": {
             "type": "string",
@@ -75,10 +71,11 @@ def openapi_schema(fields: tuple[Field, ...], output: dict[str, Any]) -> dict[st
             "enum": ["starting", "processing", "succeeded", "canceled", "failed"],
             "description": "An enumeration.",
         },
-        **choices,
+        **{field.name: _choice(field) for field in (*fields, *training) if field.choices},
     }
-    if required := [field.name for field in fields if field.required]:
-        schemas["Input"]["required"] = required
+    if training:
+        schemas["TrainingInput"] = _inputs("TrainingInput", training)
+        schemas["TrainingOutput"] = {"type": "object", "title": "TrainingOutput", "properties": {"weights": _FILE}}
     for name in ("PredictionRequest", "PredictionResponse"):
         schemas[name] = _exchange(name)
     return {
@@ -87,6 +84,16 @@ def openapi_schema(fields: tuple[Field, ...], output: dict[str, Any]) -> dict[st
         "paths": {"/predictions": {"post": _operation()}},
         "components": {"schemas": schemas},
     }
+
+
+def _inputs(title: str, fields: tuple[Field, ...]) -> dict[str, Any]:
+    properties = {field.name: field.schema(order) for order, field in enumerate(fields)}
+    required = [field.name for field in fields if field.required]
+    return {"type": "object", "title": title, "properties": properties, **({"required": required} if required else {})}
+
+
+def _choice(field: Field) -> dict[str, Any]:
+    return {"type": field.type, "title": field.name, "enum": list(field.choices), "description": "An enumeration."}
 
 
 def _exchange(name: str) -> dict[str, Any]:

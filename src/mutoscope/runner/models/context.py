@@ -4,7 +4,7 @@ import base64
 import binascii
 import time
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,6 +48,10 @@ class Context:
         """Show what there is so far."""
         self._emit("output", value)
 
+    def append(self, item: Any) -> None:
+        """Add one item to an output that is a list."""
+        self._emit("append", item)
+
     def check(self) -> None:
         """Call this between two steps. Raises ``Canceled``."""
         if self._canceled():
@@ -69,29 +73,35 @@ class Context:
             ModelFailed: It cannot be had; the sentence says why.
             Canceled: The run was to stop while it was fetched.
         """
-        if upload := self.job.uploads.get(url):
-            return Path(upload).read_bytes()
-        if url.startswith("data:"):
-            return _decode(url)
-        if not url.startswith(("http://", "https://")):
-            raise ModelFailed("A file input must be an http, https or data URL.")
-        return self._fetch(url)
+        return read_input(url, self.job.uploads, self.check)
 
-    def _fetch(self, url: str) -> bytes:
-        data, give_up_at = bytearray(), time.monotonic() + _FETCH_TIMEOUT_S
-        try:
-            with httpx.stream("GET", url, timeout=15, follow_redirects=True) as answer:
-                answer.raise_for_status()
-                for chunk in answer.iter_bytes():
-                    data += chunk
-                    self.check()
-                    if len(data) > MAX_INPUT_BYTES or time.monotonic() > give_up_at:
-                        raise ModelFailed(
-                            f"The file input is larger than {MAX_INPUT_BYTES} bytes or took over {_FETCH_TIMEOUT_S} s.",
-                        )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise ModelFailed(f"The file input could not be fetched: {error}") from error
-        return bytes(data)
+
+def read_input(url: str, uploads: Mapping[str, str], check: Callable[[], None]) -> bytes:
+    """What ``Context.read`` does; it blocks, and calls ``check`` now and then. Raises ``ModelFailed``."""
+    if upload := uploads.get(url):
+        return Path(upload).read_bytes()
+    if url.startswith("data:"):
+        return _decode(url)
+    if not url.startswith(("http://", "https://")):
+        raise ModelFailed("A file input must be an http, https or data URL.")
+    return _fetch(url, check)
+
+
+def _fetch(url: str, check: Callable[[], None]) -> bytes:
+    data, give_up_at = bytearray(), time.monotonic() + _FETCH_TIMEOUT_S
+    try:
+        with httpx.stream("GET", url, timeout=15, follow_redirects=True) as answer:
+            answer.raise_for_status()
+            for chunk in answer.iter_bytes():
+                data += chunk
+                check()
+                if len(data) > MAX_INPUT_BYTES or time.monotonic() > give_up_at:
+                    raise ModelFailed(
+                        f"The file input is larger than {MAX_INPUT_BYTES} bytes or took over {_FETCH_TIMEOUT_S} s.",
+                    )
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise ModelFailed(f"The file input could not be fetched: {error}") from error
+    return bytes(data)
 
 
 def _decode(url: str) -> bytes:

@@ -18,6 +18,11 @@ def runner(request: Request) -> Runner:
     return cast("Runner", request.app.state.runner)
 
 
+def named(request: Request) -> str:
+    """``owner/name`` in the path."""
+    return "{owner}/{name}".format_map(request.path_params)
+
+
 async def read_body(request: Request, limit_bytes: int) -> bytes:
     """The whole body. Raises ``TooLarge`` as soon as it is above the limit."""
     body = bytearray()
@@ -41,3 +46,8 @@ def parse_body(kind: type[Body], body: bytes) -> Body:
         raise InvalidRequest(f"- {field}: {first['msg']}", invalid_fields=fields) from error
     except (ValueError, RecursionError) as error:
         raise InvalidRequest("The body is not JSON.") from error
+
+
+async def read_model(request: Request, kind: type[Body]) -> Body:
+    """The request's body as ``kind``. Raises ``InvalidRequest`` or ``TooLarge``."""
+    return parse_body(kind, await read_body(request, runner(request).config.max_body_bytes))

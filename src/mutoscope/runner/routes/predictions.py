@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import UTC, datetime
-from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -12,32 +11,34 @@ from mutoscope.core.errors import InvalidRequest
 from mutoscope.replicate_protocol.durations import parse_cancel_after, parse_prefer_wait
 from mutoscope.replicate_protocol.predictions import CreatePrediction, CreateVersionPrediction
 from mutoscope.replicate_protocol.references import ModelReference, parse_reference
+from mutoscope.replicate_protocol.wire import next_link
+from mutoscope.runner.admission import Create
+from mutoscope.runner.auth import bearer
 from mutoscope.runner.connection import drop
 from mutoscope.runner.faults import Faults
 from mutoscope.runner.problems import Broken, Overloaded, Throttled
 from mutoscope.runner.records import Live
-from mutoscope.runner.routes.body import parse_body, read_body, runner
-from mutoscope.runner.service import Create
+from mutoscope.runner.routes.body import named, read_model, runner
 
 _EARLY_PATIENCE_S = 30
 
 
 async def create_by_version(request: Request) -> Response:
     """``POST /v1/predictions``."""
-    body = parse_body(CreateVersionPrediction, await read_body(request, runner(request).config.max_body_bytes))
+    body = await read_model(request, CreateVersionPrediction)
     return await _create(request, parse_reference(body.version), body)
 
 
 async def create_by_model(request: Request) -> Response:
     """``POST /v1/models/{owner}/{name}/predictions``."""
-    body = parse_body(CreatePrediction, await read_body(request, runner(request).config.max_body_bytes))
-    return await _create(request, parse_reference("{owner}/{name}".format_map(request.path_params)), body)
+    body = await read_model(request, CreatePrediction)
+    return await _create(request, parse_reference(named(request)), body)
 
 
 async def create_by_deployment(request: Request) -> Response:
     """``POST /v1/deployments/{owner}/{name}/predictions``."""
-    body = parse_body(CreatePrediction, await read_body(request, runner(request).config.max_body_bytes))
-    return await _create(request, parse_reference("deployments/{owner}/{name}".format_map(request.path_params)), body)
+    body = await read_model(request, CreatePrediction)
+    return await _create(request, parse_reference(f"deployments/{named(request)}"), body)
 
 
 async def _create(request: Request, reference: ModelReference, body: CreatePrediction) -> Response:
@@ -50,13 +51,14 @@ async def _create(request: Request, reference: ModelReference, body: CreatePredi
     cancel_after = request.headers.get("cancel-after")
     wait_s = parse_prefer_wait(request.headers.get("prefer"))
     create = Create(reference, body, None if cancel_after is None else parse_cancel_after(cancel_after), faults)
-    live = service.accept(create)
+    live = service.accept(create, bearer(request.scope))
     shown = service.show(live.record)
     await _after(request, live)
     if wait_s is None:
         return JSONResponse(shown, 201)
     await _within(live.finished, wait_s)
-    return JSONResponse(service.show(live.record), 201, {"preference-applied": f"wait={wait_s}"})
+    status = 201 if live.record.terminal else 202
+    return JSONResponse(service.show(live.record), status, {"preference-applied": f"wait={wait_s}"})
 
 
 async def _before(request: Request, faults: Faults) -> None:
@@ -119,13 +121,16 @@ async def list_page(request: Request) -> Response:
     """``GET /v1/predictions``."""
     service, query = runner(request), request.query_params
     service.counts["lists"] += 1
+    if query.get("source", "web") != "web":
+        raise InvalidRequest("The source to filter by can only be 'web'.")
     after, before = _instant(query.get("created_after")), _instant(query.get("created_before"))
-    records, cursor = service.page(query.get("cursor"), after, before)
+    records, last = service.page("prediction", query.get("cursor"), after, before)
     if service.empty_lists:
         service.empty_lists -= 1
-        records, cursor = [], None
-    following = {**query, "cursor": cursor} if cursor else None
-    link = f"{service.base_url}/v1/predictions?{urlencode(following)}" if following else None
+        records, last = [], None
+    if "source" in query:
+        records, last = [], None  # all that is here came through the API
+    link = next_link(f"{service.base_url}/v1/predictions", dict(query), last)
     return JSONResponse({"previous": None, "next": link, "results": [service.show(one) for one in records]})
 
 

@@ -91,6 +91,7 @@ async def delete(request: Request) -> Response:
 async def download(request: Request) -> Response:
     """``GET /v1/files/{id}/download``."""
     service, upload_id = runner(request), request.path_params["upload_id"]
+    service.uploads.check_download(upload_id, request.query_params)
     known = service.uploads.get(upload_id)
     return FileResponse(service.files.upload(upload_id), media_type=known["content_type"])
 

@@ -1,0 +1,77 @@
+"""Makes records of requests: what is kept about a new prediction or training when it is accepted."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from mutoscope.replicate_protocol.predictions import CreatePrediction, WebhookEvent
+from mutoscope.replicate_protocol.references import ModelReference
+from mutoscope.replicate_protocol.webhooks import new_webhook_secret
+from mutoscope.runner.catalog import Runnable
+from mutoscope.runner.config import RunnerConfig
+from mutoscope.runner.faults import Faults
+from mutoscope.runner.records import Record, new_prediction_id
+from mutoscope.runner.trainings import Train
+
+_DEFAULT_EVENTS: frozenset[WebhookEvent] = frozenset({"output", "completed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """One request for a prediction, understood but not yet accepted."""
+
+    reference: ModelReference
+    body: CreatePrediction
+    cancel_after_s: int | None
+    faults: Faults
+
+
+def new_prediction(create: Create, found: Runnable, folder: str) -> Record:
+    """The record of a prediction that is accepted now."""
+    now, body, kind = datetime.now(UTC), create.body, create.reference.kind
+    after_s = create.cancel_after_s
+    return Record(
+        id=new_prediction_id(),
+        folder=folder,
+        model=found.name,
+        version="hidden" if kind == "official" else found.version,
+        runs=found.version,
+        created_at=now,
+        input=body.input,
+        deadline=None if after_s is None else now + timedelta(seconds=after_s),
+        deployment=create.reference.model if kind == "deployment" else None,
+        streams=found.offer.model.streams,
+        webhook=body.webhook,
+        events=_events(body.webhook_events_filter),
+    )
+
+
+def new_training(wanted: Train, found: Runnable, folder: str) -> Record:
+    """The record of a training that is accepted now."""
+    return Record(
+        id=new_prediction_id(),
+        kind="training",
+        folder=folder,
+        model=found.name,
+        version=found.version,
+        runs=found.version,
+        created_at=datetime.now(UTC),
+        input=wanted.body.input,
+        destination=wanted.body.destination,
+        webhook=wanted.body.webhook,
+        events=_events(wanted.body.webhook_events_filter),
+    )
+
+
+def _events(wanted: list[WebhookEvent] | None) -> frozenset[WebhookEvent]:
+    return _DEFAULT_EVENTS if wanted is None else frozenset(wanted)
+
+
+def webhook_secret(config: RunnerConfig) -> str:
+    """The secret that was given, or the one of this state directory."""
+    if config.webhook_secret:
+        return config.webhook_secret
+    path = config.state_dir / "webhook_secret"
+    if not path.exists() or not path.read_text().strip():
+        path.touch(mode=0o600)
+        path.write_text(new_webhook_secret())
+    return path.read_text().strip()
