@@ -53,6 +53,7 @@ class FakeProvider:
     Attributes:
         script: How the next creates go, first to last; after that all are accepted.
         predictions: Everything it ever made, by id, the oldest first.
+        destinations: The models that can be trained into.
         files: The bytes of every file it was sent, with whose copy they are, the oldest first.
         broken: Calls that fail, and with what.
         lists_nothing: Whether its list is empty, whatever there is.
@@ -64,6 +65,7 @@ class FakeProvider:
         self.name = name
         self.script: deque[Turn] = deque()
         self.predictions: dict[str, Prediction] = {}
+        self.destinations = {"local/fox"}
         self.files: list[tuple[str, bytes, FileCopy]] = []
         self.broken: dict[Call, ProviderError] = {}
         self.lists_nothing = self.cancels_nothing = False
@@ -86,6 +88,8 @@ class FakeProvider:
         """Do what the script says next; see ``Provider.create``."""
         self._check("create")
         self._known(request.reference)
+        if self.kind == "training" and request.destination not in self.destinations:
+            raise CreateRefused(f"There is no model {request.destination} to train into")
         turn = self.script.popleft() if self.script else Turn()
         made = [self._make(request) for _ in range(turn.makes)]
         if turn.error:
