@@ -19,7 +19,7 @@ from mutoscope.core.killpoints import KillAt, KillPoints, NoKillPoints
 from mutoscope.core.settings import Settings
 from mutoscope.db import migrate
 from mutoscope.db.engine import Database
-from mutoscope.engines.chores import Chores, expire_lots, forget_messages
+from mutoscope.engines.chores import Chores, expire_lots, forget_messages, forget_streams
 from mutoscope.engines.embedded import EmbeddedEngine
 from mutoscope.generations.admission import Limits
 from mutoscope.generations.inputs import InputFiles
@@ -28,6 +28,7 @@ from mutoscope.generations.pacing import Pace
 from mutoscope.generations.ports import Bell
 from mutoscope.generations.service import Generations
 from mutoscope.generations.signals import Signals
+from mutoscope.generations.streams.service import Streams
 from mutoscope.providers.replicate import Replicate
 from mutoscope.storage.base import ObjectStore
 from mutoscope.storage.fetch import HttpSource
@@ -61,6 +62,7 @@ class Runtime:
     store: ObjectStore
     links: LinkSigner
     uploads: Uploads
+    streams: Streams
 
 
 @asynccontextmanager
@@ -105,6 +107,7 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
         )
         runtime = _runtime(settings, machine, signals, provider, links)
         stack.push_async_callback(runtime.catalog.aclose)
+        stack.push_async_callback(runtime.streams.aclose)
         yield runtime
 
 
@@ -112,15 +115,16 @@ def _runtime(settings: Settings, machine: Machine, signals: Signals, provider: R
     database, clock = machine.database, machine.clock
     catalog = Catalog(database, clock, settings.models, provider.openapi_schema)
     uploads = machine.inputs.uploads
+    generations = Generations(
+        database, clock, catalog, machine.bell, signals, PROVIDER, machine.kill, inputs=machine.inputs
+    )
     return Runtime(
         settings=settings,
         clock=clock,
         database=database,
         accounts=Accounts(database, clock),
         catalog=catalog,
-        generations=Generations(
-            database, clock, catalog, machine.bell, signals, PROVIDER, machine.kill, inputs=machine.inputs
-        ),
+        generations=generations,
         machine=machine,
         engine=EmbeddedEngine(machine, {PROVIDER: _limits(settings)}, signals, settings.engine),
         chores=_chores(settings, database, clock, provider, uploads),
@@ -130,6 +134,7 @@ def _runtime(settings: Settings, machine: Machine, signals: Signals, provider: R
         store=machine.store,
         links=links,
         uploads=uploads,
+        streams=Streams(machine, generations, settings.streams),
     )
 
 
@@ -205,7 +210,8 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _chores(settings: Settings, database: Database, clock: Clock, provider: Replicate, uploads: Uploads) -> Chores:
-    chores = [expire_lots(database, clock), forget_messages(database, clock), uploads.remove_old]
+    forget = (forget_messages(database, clock), forget_streams(database, clock))
+    chores = [expire_lots(database, clock), *forget, uploads.remove_old]
     if settings.webhooks_on and settings.replicate_webhook_secret is None:
         chores.insert(0, provider.learn_webhook_secret)
     return Chores(chores)

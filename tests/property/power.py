@@ -8,7 +8,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mutoscope.generations.models import Generation
-from mutoscope.providers.base import FileCopy, FileToSend, Kind, Prediction, PredictionRequest, WebhookMessage
+from mutoscope.providers.base import (
+    FileCopy,
+    FileToSend,
+    Kind,
+    Prediction,
+    PredictionRequest,
+    StreamEvent,
+    WebhookMessage,
+)
 from mutoscope.providers.fake import FakeProvider
 from mutoscope.storage.base import StorageError, StoredObject
 from mutoscope.storage.memory import MemoryStore
@@ -115,6 +123,9 @@ class HeldProvider:
         await passes("after list")
         for one in listed:
             yield one
+
+    def stream(self, url: str, *, last_event_id: str | None) -> AsyncIterator[StreamEvent]:
+        return self.fake.stream(url, last_event_id=last_event_id)
 
     async def send_file(self, file: FileToSend) -> FileCopy:
         return await self.fake.send_file(file)

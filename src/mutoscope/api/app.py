@@ -24,6 +24,7 @@ from mutoscope.api.routes import (
     health,
     keys,
     models,
+    streams,
     uploads,
 )
 from mutoscope.bootstrap import Runtime
@@ -32,7 +33,7 @@ DESCRIPTION = """Paid AI generation: take the user's credit, run the model, keep
 when there is none. Every request needs an API key; an operator's key acts for an account through `Mutoscope-Account`.
 Errors are `application/problem+json` with a stable `code`."""
 
-_V1 = (generations, uploads, models, credit, events, accounts, keys, grants)
+_V1 = (generations, streams, uploads, models, credit, events, accounts, keys, grants)
 _OUTSIDE = (health, callbacks, files)
 
 

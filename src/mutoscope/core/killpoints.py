@@ -26,6 +26,7 @@ COMMITS = (
     "observed",  # the prediction succeeded
     "retry",  # the prediction failed, another will be made
     "fail",  # the outcome is a failure or a cancel
+    "stream",  # text that is being made is written down
     "stored",  # the files are written down
     "settle",  # money and final status
     "adopt",  # an orphan takes the prediction's place

@@ -61,5 +61,7 @@ class ModelSettings(Frozen):
 
     # What a user's own cancel costs once the provider has started: nothing, the seconds used, or the whole hold.
     charge_canceled: Literal["nothing", "used_seconds", "everything"] = "nothing"
+    # Whether to ask the provider for a stream of the text while it is made, where a request does not say.
+    stream: bool = False
     # Whether to follow the provider's logs for progress (more webhooks).
     progress: bool = True

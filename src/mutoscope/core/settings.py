@@ -57,6 +57,17 @@ class UploadSettings(Frozen):
     keep_s: int = Field(default=86400, ge=60, le=366 * 86400)
 
 
+class StreamSettings(Frozen):
+    """Readers of text that is being made: how many, and for how long one connection may last."""
+
+    max_readers: int = Field(default=1000, ge=1)
+    max_readers_per_account: int = Field(default=50, ge=1)
+    max_s: Seconds = 3600
+    keep_alive_s: Seconds = 15
+    # A connection that takes nothing for so long is closed.
+    stalled_s: Seconds = 30
+
+
 class Settings(BaseSettings):
     """All of Mutoscope's settings. See ``docs/settings.md`` for each with its unit and default."""
 
@@ -129,6 +140,7 @@ class Settings(BaseSettings):
     engine: EngineSettings = EngineSettings()
     admission: AdmissionSettings = AdmissionSettings()
     uploads: UploadSettings = UploadSettings()
+    streams: StreamSettings = StreamSettings()
     models: dict[str, ModelSettings] = {}
     # Where the tests of durability kill the process; see core/killpoints.py. Refused in production.
     kill_at: str | None = None

@@ -15,6 +15,7 @@ from mutoscope.core.errors import MutoscopeError
 from mutoscope.db.base import table
 from mutoscope.db.engine import Database
 from mutoscope.generations.models import InboundMessage
+from mutoscope.generations.streams import tapes
 from mutoscope.ledger import service as ledger
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 EVERY_S = 30.0
 # Longer than any webhook's tolerance, so that a message id is remembered as long as its signature is good.
 REMEMBER_MESSAGES = timedelta(days=2)
+REMEMBER_STREAMS = timedelta(hours=1)
+AT_ONCE = 500
 _messages = table(InboundMessage)
 
 Chore = Callable[[], Awaitable[None]]
@@ -67,5 +70,17 @@ def forget_messages(database: Database, clock: Clock) -> Chore:
         async with database.write() as session:
             old = clock.now() - REMEMBER_MESSAGES
             await session.execute(delete(_messages).where(_messages.c.received_at < old))
+
+    return chore
+
+
+def forget_streams(database: Database, clock: Clock) -> Chore:
+    """What was streamed is kept for readers that come back; the output itself stays."""
+
+    async def chore() -> None:
+        while True:
+            async with database.write() as session:
+                if await tapes.forget(session, before=clock.now() - REMEMBER_STREAMS, limit=AT_ONCE) < AT_ONCE:
+                    return
 
     return chore

@@ -61,6 +61,7 @@ class NewGeneration:
         input: The model's input.
         metadata: The caller's own notes; given back as they are.
         destination: Of a training, and only of one: ``owner/name`` of the model that gets the new version.
+        stream: Whether its text may be followed while it is made; ``None``: as the model's settings say.
         idempotency_key: The same key and request give the same generation, however often and from wherever.
     """
 
@@ -69,11 +70,13 @@ class NewGeneration:
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     idempotency_key: str | None = None
     destination: str | None = None
+    stream: bool | None = None
 
     def sha256(self) -> str:
         """The request's fingerprint, which a repeated key must match."""
         said = {"model": self.model, "input": self.input, "metadata": self.metadata}
-        return sha256_of(said if self.destination is None else {**said, "destination": self.destination})
+        more = {"destination": self.destination, "stream": self.stream}
+        return sha256_of(said | {name: value for name, value in more.items() if value is not None})
 
 
 def check_destination(entry: CatalogEntry, destination: str | None) -> None:
@@ -247,6 +250,7 @@ class Generations:
             "reference": str(entry.reference),
             "kind": entry.settings.kind,
             "destination": new.destination,
+            "stream": entry.settings.stream if new.stream is None else new.stream,
             "input": dict(new.input),
             "input_sha256": sha256_of(new.input),
             "metadata": dict(new.metadata),

@@ -97,6 +97,7 @@ async def bind(machine: Machine, row: Generation, ref: str, prediction: Predicti
         "prediction_id": prediction.id,
         "prediction_status": prediction.status,
         "run_deadline": now + timedelta(seconds=settings.run_timeout_s),
+        "stream_url": prediction.urls.get("stream") if row.stream else None,
     }
     try:
         async with machine.commit("bind") as session:
@@ -149,7 +150,13 @@ def _request(machine: Machine, row: Generation, ref: str, sent: Mapping[str, Any
     url = machine.policy.webhook_url
     events = ("logs", "completed") if settings.progress else ("completed",)
     return PredictionRequest(
-        row.reference, sent, url(ref) if url else None, events, settings.run_timeout_s, destination=row.destination
+        row.reference,
+        sent,
+        url(ref) if url else None,
+        events,
+        settings.run_timeout_s,
+        destination=row.destination,
+        stream=row.stream,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 from mutoscope.core.errors import MutoscopeError
 from mutoscope.replicate_protocol.predictions import Prediction
+from mutoscope.replicate_protocol.streams import StreamEvent
 
 __all__ = [
     "AnswerLost",
@@ -20,6 +21,8 @@ __all__ = [
     "Provider",
     "ProviderDown",
     "ProviderError",
+    "StreamEvent",
+    "StreamGone",
     "Throttled",
     "WebhookMessage",
 ]
@@ -59,6 +62,12 @@ class AnswerLost(ProviderError):
     code = "provider_answer_lost"
 
 
+class StreamGone(ProviderError):
+    """There is no stream at this address, or no longer; it is no use to connect again."""
+
+    code = "stream_gone"
+
+
 class PredictionMissing(ProviderError):
     """The provider knows no such prediction."""
 
@@ -80,6 +89,7 @@ class PredictionRequest:
         webhook_events: Which events to call back for.
         cancel_after_s: The provider must end the prediction this long after creating it.
         destination: Of a training: ``owner/name`` of the model that gets the new version.
+        stream: Whether the output is to be streamed; the prediction's ``urls["stream"]`` says where, if it can be.
     """
 
     reference: str
@@ -88,6 +98,7 @@ class PredictionRequest:
     webhook_events: Sequence[str]
     cancel_after_s: int
     destination: str | None = None
+    stream: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +166,15 @@ class Provider(Protocol):
 
     def recent(self, since: datetime) -> AsyncIterator[Prediction]:
         """The predictions created since, newest first. Raises ``Throttled`` or ``ProviderDown`` while iterating."""
+        ...
+
+    def stream(self, url: str, *, last_event_id: str | None) -> AsyncIterator[StreamEvent]:
+        """The events of a prediction's stream that follow ``last_event_id``, until the connection ends.
+
+        Raises:
+            StreamGone: There is no such stream.
+            ProviderDown, BadStream: The connection broke; another may go on behind the last event.
+        """
         ...
 
     async def send_file(self, file: FileToSend) -> FileCopy:

@@ -1,6 +1,7 @@
 """HTTP calls to Replicate: one try each, every way one can end told apart, the token sent to one server only."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -12,6 +13,9 @@ from mutoscope.providers.tokens import Tokens
 TIMEOUT = httpx.Timeout(connect=5, read=30, write=30, pool=10)
 # Each call looks at every open connection, so a wide pool is a slow one; Replicate takes 60 calls a second at most.
 LIMITS = httpx.Limits(max_connections=16, max_keepalive_connections=16)
+# Nothing may come for long while a model starts; servers send comments meanwhile.
+LONG_TIMEOUT = httpx.Timeout(connect=5, read=60, write=10, pool=10)
+LONG_LIMITS = httpx.Limits(max_connections=500, max_keepalive_connections=0)
 
 
 class Calls:
@@ -24,6 +28,12 @@ class Calls:
 
     def __init__(self, base_url: str, tokens: Tokens) -> None:
         self._tokens = tokens
+        self._long = httpx.AsyncClient(
+            headers={"User-Agent": "mutoscope"},
+            timeout=LONG_TIMEOUT,
+            limits=LONG_LIMITS,
+            trust_env=False,
+        )
         self.http = httpx.AsyncClient(
             base_url=f"{base_url.rstrip('/')}/v1/",
             headers={"User-Agent": "mutoscope"},
@@ -31,6 +41,14 @@ class Calls:
             limits=LIMITS,
             trust_env=False,
         )
+
+    @asynccontextmanager
+    async def open_stream(self, url: str, headers: Mapping[str, str]) -> AsyncGenerator[httpx.Response]:
+        """A long answer, on a connection that no other call waits for. Elsewhere it is asked for without the token."""
+        home = self.is_home(httpx.URL(url))
+        sent = {**headers, **(_bearer(self._tokens.current()) if home else {})}
+        async with self._long.stream("GET", url, headers=sent) as answer:
+            yield answer
 
     def is_home(self, url: httpx.URL) -> bool:
         """Whether a URL is on the server that the token is for."""
@@ -76,6 +94,7 @@ class Calls:
     async def aclose(self) -> None:
         """Close connections."""
         await self.http.aclose()
+        await self._long.aclose()
 
     async def _authorized(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **content: Any

@@ -23,13 +23,15 @@ from mutoscope.providers.base import (
     PredictionMissing,
     PredictionRequest,
     ProviderError,
+    StreamEvent,
     WebhookMessage,
 )
 from mutoscope.replicate_protocol import webhooks
 from mutoscope.replicate_protocol.predictions import Prediction
 from mutoscope.replicate_protocol.references import parse_reference
 
-Call = Literal["create", "get", "cancel", "recent", "openapi_schema", "send_file", "find_file"]
+Call = Literal["create", "get", "cancel", "recent", "openapi_schema", "send_file", "find_file", "stream"]
+STREAMS = "https://stream.fake/"
 FILE_LIFE = timedelta(days=1)
 ANY_INPUT: dict[str, Any] = {"components": {"schemas": {"Input": {"type": "object"}}}}
 
@@ -117,6 +119,17 @@ class FakeProvider:
             if self._made_as[prediction_id] == self.kind and (found := self.look(prediction_id)).created_at >= since:
                 yield found
 
+    async def stream(self, url: str, *, last_event_id: str | None) -> AsyncIterator[StreamEvent]:
+        """See ``Provider.stream``: the pieces of the output so far, each an event, and the end if it has come."""
+        self._check("stream")
+        found = self.look(url.removeprefix(STREAMS))
+        pieces: list[str] = list(found.output or [])
+        had = int(last_event_id) + 1 if last_event_id else 0
+        for number in range(had, len(pieces)):
+            yield StreamEvent("output", pieces[number], str(number))
+        if found.terminal:
+            yield StreamEvent("done", "{}", str(len(pieces)))
+
     async def send_file(self, file: FileToSend) -> FileCopy:
         """See ``Provider.send_file``. The bytes are taken before the call fails, as when an answer is lost."""
         copy = FileCopy(f"https://files.fake/{len(self.files)}/{file.name}", self._clock.now() + FILE_LIFE)
@@ -164,6 +177,12 @@ class FakeProvider:
             self._end(found, "canceled" if found.started_at else "aborted", {})
         return self.predictions[prediction_id].model_copy()
 
+    def say(self, prediction_id: str, *pieces: str) -> None:
+        """The model goes on with its output."""
+        self.start(prediction_id)
+        found = self.look(prediction_id)
+        self.predictions[prediction_id] = found.model_copy(update={"output": [*(found.output or []), *pieces]})
+
     def start(self, prediction_id: str, *, logs: str | None = None) -> None:
         """The model begins to run, or goes on, and says something; nothing if it has ended."""
         found = self.look(prediction_id)
@@ -207,6 +226,8 @@ class FakeProvider:
             deadline=now + timedelta(seconds=request.cancel_after_s),
             webhook=request.webhook,
         )
+        if request.stream:
+            made.urls["stream"] = STREAMS + made.id
         self.predictions[made.id], self._made_as[made.id] = made, self.kind
         return made.model_copy()
 

@@ -24,9 +24,11 @@ from mutoscope.providers.base import (
     PredictionMissing,
     PredictionRequest,
     ProviderDown,
+    StreamEvent,
     WebhookMessage,
 )
 from mutoscope.providers.calls import Calls
+from mutoscope.providers.streams import read_stream
 from mutoscope.providers.tokens import Tokens
 from mutoscope.replicate_protocol import webhooks
 from mutoscope.replicate_protocol.durations import format_cancel_after
@@ -104,6 +106,10 @@ class Replicate:
             if not self._calls.is_home(httpx.URL(url)):
                 raise ProviderDown("Replicate's list continues at another server; not followed, for the token's sake")
 
+    def stream(self, url: str, *, last_event_id: str | None) -> AsyncIterator[StreamEvent]:
+        """Read server-sent events; see ``Provider.stream``."""
+        return read_stream(self._calls, url, last_event_id)
+
     async def send_file(self, file: FileToSend) -> FileCopy:
         """Upload a file for an input; see ``Provider.send_file``."""
         return await file_copies.send_file(self._calls, file)
@@ -159,6 +165,8 @@ class Replicate:
 
 def _create_call(target: ModelReference, request: PredictionRequest) -> tuple[str, dict[str, Any]]:
     body: dict[str, Any] = {"input": dict(request.input)}
+    if request.stream:
+        body["stream"] = True
     if request.webhook:
         body |= {"webhook": request.webhook, "webhook_events_filter": list(request.webhook_events)}
     match target.kind:

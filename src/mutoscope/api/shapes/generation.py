@@ -33,6 +33,9 @@ class GenerationCreate(BaseModel):
     destination: Name | None = Field(
         default=None, description="Of a training, and only of one: `owner/name` of the model that gets the new version."
     )
+    stream: bool | None = Field(
+        default=None, description="Whether the text can be followed while it is made; else as the model's settings say."
+    )
 
 
 class FileRead(BaseModel):
@@ -88,6 +91,7 @@ class GenerationRead(BaseModel):
     model: str
     kind: Literal["prediction", "training"]
     destination: str | None = Field(description="Of a training: the model that gets the new version.")
+    stream: str | None = Field(description="Where the text can be followed while it is made, if it can.")
     input: dict[str, Any]
     output: Any = Field(description="The model's output, with a link in place of each file.")
     files: list[FileRead]
@@ -113,6 +117,7 @@ class GenerationRead(BaseModel):
                 "model": row.model,
                 "kind": row.kind,
                 "destination": row.destination,
+                "stream": f"/v1/generations/{row.id}/stream" if row.stream else None,
                 "input": row.input,
                 "output": outputs.show_files(row.output, links.get) if row.status == Status.COMPLETED else None,
                 "files": files,
