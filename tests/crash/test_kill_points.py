@@ -81,13 +81,6 @@ OUTCOMES: dict[str, dict[str, Any]] = {
         "ends": ("completed", None),
         "points": both("doubt"),
     },
-    "followed": {
-        "model": "scribe",
-        "inputs": {"max_tokens": 40, "tokens_per_second": 40},
-        "follow": True,
-        "ends": ("completed", None),
-        "points": [*both("stream"), "stream.before_commit@5", "stream.after_commit@5"],
-    },
     "throttled": {
         "faults": {"create_429": 0.2},
         "ends": ("completed", None),
@@ -158,17 +151,6 @@ def _copies(runner: RunnerProcess, file_id: str) -> list[Any]:
 async def _doubts(here: World) -> int:
     async with here.runtime.database.read() as session:
         return await session.scalar(select(func.count()).where(Attempt.state == "abandoned")) or 0
-
-
-async def _follow_on(here: World, row: Generation, had: list[str]) -> None:
-    """What the dead process had told its reader, and what it is told after it, are the output."""
-    stream = here.runtime.streams
-    opened = await stream.open(row.account_id, row.id)
-    last, told = had[-1].split(" ", 1)[0] if had else None, "".join(line.split(" ", 1)[1] for line in had)
-    async for news in stream.follow(opened, parse_position(last), asyncio.Event()):
-        assert news.kind in ("output", "done"), "nothing that was told is taken back"
-        told += news.text if news.kind == "output" else ""
-    assert told == text_of(row.output)
 
 
 def test_every_point_in_the_code_is_numbered() -> None:
