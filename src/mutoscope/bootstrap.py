@@ -139,16 +139,28 @@ def _runtime(settings: Settings, machine: Machine, signals: Signals, provider: R
 
 
 @asynccontextmanager
-async def running(runtime: Runtime) -> AsyncGenerator[None]:
-    """Run the engine and the chores for the length of the block; at its end, what is under way is finished."""
+async def running(runtime: Runtime) -> AsyncGenerator[asyncio.Task[None]]:
+    """Run the engine and the chores for the length of the block; at its end, what is under way is finished.
+
+    Gives the engine's task. It never ends by itself, unless something is wrong that nobody foresaw; that is logged,
+    and whoever owns the process should end it, so that it is started afresh.
+    """
     engine = asyncio.create_task(runtime.engine.run(), name="engine")
+    engine.add_done_callback(_report_end)
     chores = asyncio.create_task(runtime.chores.run(), name="chores")
     try:
-        yield
+        yield engine
     finally:
         runtime.engine.stop()
-        await engine
+        await asyncio.wait({engine})
         await _cancel(chores)
+
+
+def _report_end(engine: asyncio.Task[None]) -> None:
+    """It returns only when it was asked to stop; any other end is said aloud."""
+    error = None if engine.cancelled() else engine.exception()
+    if engine.cancelled() or error:
+        log.critical("the engine has ended by itself: nothing moves generations here any more", exc_info=error)
 
 
 def callback_url(public_url: str, provider: str) -> Callable[[str], str]:

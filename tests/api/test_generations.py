@@ -100,6 +100,20 @@ async def test_a_list_is_cut_into_pages_and_filtered(ann: Person) -> None:
         assert len((await ann.http.get(f"/v1/generations?{query}")).json()["data"]) == count
 
 
+async def test_a_query_parameter_that_is_not_there_is_refused_by_name(here: Service, ann: Person) -> None:
+    """Else whoever misspells a cursor reads the first page for ever."""
+    for path in ("generations", "credits/transfers", "events", "models", "credits"):
+        refused = await ann.http.get(f"/v1/{path}?next_cursor=x")
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+        assert refused.json()["errors"] == [{"in": "query", "path": "/next_cursor", "message": "unknown"}]
+    known = (await ann.http.get("/v1/generations?page=2")).json()["detail"]
+    assert known == "There is no query parameter 'page'; this takes before, limit, model, status."
+    for path in ("accounts", f"accounts/{ann.account_id}/keys"):
+        assert (await here.operator.get(f"/v1/{path}?before=x")).status_code == 422
+    async with httpx.AsyncClient(base_url=here.url) as anybody:
+        assert (await anybody.get("/v1/generations?page=2")).status_code == 401
+
+
 async def test_metadata_comes_back_as_it_was(ann: Person) -> None:
     metadata = {"order": 7, "tags": ["a", None, 1.5], "snow": "❄"}
     body = {"model": "echo", "input": {}, "metadata": metadata}

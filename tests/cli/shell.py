@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +66,12 @@ class Shell:
     def with_env(self, **env: str) -> "Shell":
         return Shell(self.directory, self.env | env)
 
+    async def connected(self, serving: Running) -> "Shell":
+        """A shell that talks to a service which has just been started for the first time."""
+        key = (await serving.line_with("Operator key")).rpartition(" ")[2]
+        url = (await serving.line_with("Mutoscope serves")).rpartition(" ")[2]
+        return self.with_env(MUTOSCOPE_URL=url, MUTOSCOPE_API_KEY=key)
+
     async def run(self, *arguments: str, stdin: bytes | None = None) -> Done:
         """Run a command to its end."""
         process = await self._start(*arguments)
@@ -85,9 +91,9 @@ class Shell:
         return done
 
     @asynccontextmanager
-    async def start(self, *arguments: str) -> AsyncGenerator[Running]:
+    async def start(self, *arguments: str, program: Sequence[str] = ("-m", "mutoscope")) -> AsyncGenerator[Running]:
         """Run a command for the length of the block."""
-        process = await self._start(*arguments)
+        process = await self._start(*arguments, program=program)
         try:
             yield Running(process)
         finally:
@@ -95,11 +101,11 @@ class Shell:
                 process.kill()
             await process.communicate()
 
-    async def _start(self, *arguments: str) -> asyncio.subprocess.Process:
+    async def _start(self, *arguments: str, program: Sequence[str] = ("-m", "mutoscope")) -> asyncio.subprocess.Process:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
         pipe = asyncio.subprocess.PIPE
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "mutoscope", *arguments, cwd=self.directory,
+            sys.executable, *program, *arguments, cwd=self.directory,
             env=clean | {"COLUMNS": "160"} | self.env, stdin=pipe, stdout=pipe, stderr=pipe,
         )  # fmt: skip
 

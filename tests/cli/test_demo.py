@@ -1,14 +1,13 @@
 """``mutoscope demo``, whole: a child runner, two paid generations, and nothing left behind."""
 
 import asyncio
-import os
 import re
 import signal
-from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.cli.processes import left_behind
 from tests.cli.shell import Running, Shell
 from tests.servers.seaweedfs import SeaweedServer
 from tests.world import RunnerProcess
@@ -33,13 +32,13 @@ async def test_the_demo_makes_two_pictures_and_a_ledger_that_adds_up_and_runs_ag
     sizes = [(empty.directory / picture).stat().st_size for picture in pictures]
     assert len(sizes) == 2
     assert sizes[1] > sizes[0] > 10_000
-    assert _left_behind(empty) == []
+    assert left_behind(empty) == []
     async with empty.start("demo") as again:
         await again.line_with("200 given = 190 available + 0 held + 10 spent + 0 expired: it adds up")
         await _serves(*await _next_steps(again))
         await again.line_with("Serving until Ctrl-C")
         assert await again.stop(signal.SIGTERM) == 0
-    assert _left_behind(empty) == []
+    assert left_behind(empty) == []
     assert (await empty.with_env(MUTOSCOPE_DATA_DIR=".mutoscope/demo").ok("audit")).status == 0
 
 
@@ -78,19 +77,19 @@ async def test_with_a_token_and_a_bucket_it_uses_them(
 async def test_ctrl_c_ends_everything_also_in_the_middle(empty: Shell) -> None:
     async with empty.start("demo") as demo:
         await demo.line_with("painter:")
-        runner = _left_behind(empty)
+        runner = left_behind(empty)
         assert len(runner) == 1
         assert await demo.stop(signal.SIGINT) == 0
-    assert _left_behind(empty) == []
+    assert left_behind(empty) == []
 
 
 async def test_a_kill_ends_the_runner_too(empty: Shell) -> None:
     async with empty.start("demo") as demo:
         await demo.line_with("runner ")
-        assert len(_left_behind(empty)) == 1
+        assert len(left_behind(empty)) == 1
         await demo.stop(signal.SIGKILL)
         async with asyncio.timeout(30):
-            while _left_behind(empty):
+            while left_behind(empty):
                 await asyncio.sleep(0.1)
 
 
@@ -98,17 +97,3 @@ async def _next_steps(demo: Running) -> tuple[str, str]:
     lines = [await demo.line_with(f"export {name}=") for name in ("MUTOSCOPE_URL", "MUTOSCOPE_API_KEY")]
     url, key = (line.partition("=")[2].split()[0] for line in lines)
     return url, key
-
-
-def _left_behind(shell: Shell) -> list[int]:
-    """Processes that work in this folder, except for the demo itself."""
-    found: list[int] = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if any(word.startswith(str(shell.directory).encode()) for word in words) and b"runner" in words:
-                found.append(int(entry.name))
-    return found

@@ -7,7 +7,7 @@ import signal
 import httpx
 import pytest
 
-from tests.cli.shell import Running, Shell
+from tests.cli.shell import Shell
 from tests.servers.postgres import PostgresServer
 from tests.world import RunnerProcess
 
@@ -15,17 +15,10 @@ NO_S3 = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "a", "AW
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-async def _connected(shell: Shell, serving: Running) -> Shell:
-    """A shell that talks to a service which has just been started for the first time."""
-    key = (await serving.line_with("Operator key")).rpartition(" ")[2]
-    url = (await serving.line_with("Mutoscope serves")).rpartition(" ")[2]
-    return shell.with_env(MUTOSCOPE_URL=url, MUTOSCOPE_API_KEY=key)
-
-
 @ON_SQLITE
 async def test_generate_saves_the_file_and_says_what_it_cost(shell: Shell) -> None:
     async with shell.start("serve", "--port", "0") as serving:
-        user = await _connected(shell, serving)
+        user = await shell.connected(serving)
         await shell.ok("accounts", "create", "user-1")
         await shell.ok("credits", "grant", "user-1", "10")
         assert "3 image_generation credits per run" in (await user.ok("models")).out
@@ -76,7 +69,7 @@ async def _until_running(user: Shell) -> None:
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 async def test_a_worker_moves_what_the_api_accepts(shell: Shell) -> None:
     async with shell.start("serve", "--port", "0", "--no-engine") as serving:
-        user = await _connected(shell, serving)
+        user = await shell.connected(serving)
         await shell.ok("accounts", "create", "user-1")
         await shell.ok("credits", "grant", "user-1", "10")
         generate = ("generate", "echo", "--account", "user-1", "--json", "-i", "text=hello")
@@ -98,7 +91,7 @@ async def test_serve_refuses_an_old_postgres_until_told(
         assert refused.status == 1
         assert "mutoscope migrate" in refused.err
         async with shell.start("serve", "--port", "0", "--migrate") as serving:
-            user = await _connected(shell, serving)
+            user = await shell.connected(serving)
             async with httpx.AsyncClient(base_url=user.env["MUTOSCOPE_URL"]) as anybody:
                 assert (await anybody.get("/readyz")).status_code == 200
             taken = user.env["MUTOSCOPE_URL"].rpartition(":")[2]
@@ -125,6 +118,19 @@ async def test_doctor_is_content_or_says_what_to_do(shell: Shell) -> None:
     assert lost.status == 1
     assert "DATABASE_URL" in lost.out
     assert "Traceback" not in lost.err
+
+
+@ON_SQLITE
+async def test_a_misspelt_variable_is_pointed_at(shell: Shell) -> None:
+    typo = shell.with_env(MUTOSCOPE_LINKS_S="60", MUTOSCOPE_ENGINE__SWEEP_S="0.5", MUTOSCOPE_API_KEY="k")
+    found = (await typo.ok("doctor", "--json")).json
+    assert [(one["check"], one["state"], one["todo"]) for one in found if one["check"].startswith("MUTOSCOPE_")] == [
+        ("MUTOSCOPE_LINKS_S", "advice", "Did you mean MUTOSCOPE_LINK_S?")
+    ]
+    async with typo.start("serve", "--port", "0") as serving:
+        await serving.line_with("Mutoscope serves")
+        assert await serving.stop() == 0
+        assert (await serving.errors()).count("MUTOSCOPE_LINKS_S is no setting") == 1
 
 
 async def test_doctor_reports_settings_that_cannot_be_read(empty: Shell) -> None:

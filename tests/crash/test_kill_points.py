@@ -4,90 +4,26 @@ After each: the service is started again, the client asks again with its key, an
 its hold settle exactly once, and no prediction be bought that is not explained by a doubt on record.
 """
 
+import json
 import re
-from collections.abc import Generator
-from dataclasses import replace
+import socket
+from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import func, select
 
 from mutoscope.bootstrap import Runtime, open_runtime
 from mutoscope.core.killpoints import POINTS
 from mutoscope.core.settings import Settings
-from mutoscope.generations.models import Attempt
-from mutoscope.uploads.service import Description
-from tests.crash.victim import Order, carry_out, run_until_killed
-from tests.storage.streams import stream
-from tests.world import AUTH, PRICE, RunnerProcess, World, grant, runner_process, settings_for, world
+from mutoscope.generations import attempts
+from mutoscope.generations.models import Attempt, Generation
+from mutoscope.ledger.models import CreditTransfer
+from tests.crash.outcomes import CASES, FILE_POINTS, OUTCOMES, STREAM_POINTS, Outcome
+from tests.crash.victim import Order, at_work, carry_out, run_until_killed
+from tests.world import PRICE, RunnerProcess, World, grant, runner_process, settings_for, until
 
-
-def both(*commits: str) -> list[str]:
-    return [f"{name}.{side}_commit" for name in commits for side in ("before", "after")]
-
-
-# Outcome: how the runner misbehaves, what is asked, how it ends, how many predictions are bought, and where it is
-# killed.
-OUTCOMES: dict[str, dict[str, Any]] = {
-    "succeeded": {
-        "inputs": {"seconds": 0.6},
-        "ends": ("completed", None),
-        "points": [
-            *both("accept", "admit", "claim", "intent", "bind", "look_later", "observed", "stored", "settle"),
-            "create.after_call",
-            "get.after_call",
-            "put.before_call",
-            "put.after_call",
-        ],
-    },
-    "failed": {
-        "inputs": {"fail": "index out of range"},
-        "ends": ("failed", "provider_failed"),
-        "points": both("fail", "settle"),
-    },
-    "preempted": {
-        "faults": {"preempt": True},
-        "ends": ("completed", None),
-        "predictions": 2,
-        "points": both("retry", "intent", "settle"),
-    },
-    "canceled": {
-        "inputs": {"seconds": 60},
-        "cancel": True,
-        "ends": ("canceled", "canceled_by_user"),
-        "points": ["cancel.after_call", *both("fail", "settle")],
-    },
-    "answer lost": {
-        "faults": {"accept_then_drop": True},
-        "ends": ("completed", None),
-        "points": both("doubt", "bind", "settle"),
-    },
-    "not accepted": {
-        "faults": {"refuse_then_drop": True},
-        "ends": ("completed", None),
-        "points": both("doubt", "doubt_wait", "abandon"),
-    },
-    "with a file": {
-        "file_bytes": 300_000,
-        "inputs": {"seconds": 0.3},
-        "ends": ("completed", None),
-        "points": [*both("file_claim", "intent", "bind"), "send_file.after_call", "create.after_call"],
-    },
-    "with a file, answer lost": {
-        "file_bytes": 300_000,
-        "faults": {"accept_then_drop": True},
-        "ends": ("completed", None),
-        "points": both("doubt"),
-    },
-    "throttled": {
-        "faults": {"create_429": 0.2},
-        "ends": ("completed", None),
-        "points": both("throttle"),
-    },
-}
-CASES = [(outcome, point) for outcome, case in OUTCOMES.items() for point in case["points"]]
+ENDED = {"succeeded", "failed", "canceled", "aborted"}
 
 
 @pytest.fixture(scope="session")
@@ -96,61 +32,111 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunnerProcess]
         yield server
 
 
+@pytest.fixture(scope="session")
+def poor_runner(tmp_path_factory: pytest.TempPathFactory, runner: RunnerProcess) -> Generator[RunnerProcess]:
+    """One that no longer has the model which our catalog still knows."""
+    directory = tmp_path_factory.mktemp("poor-runner")
+    config = directory / "config.json"
+    config.write_text(json.dumps({"models": ["mutoscope/painter"], "webhook_secret": runner.secret}))
+    with runner_process(directory, "--config", str(config)) as server:
+        yield server
+
+
 @pytest.fixture
-async def values(database_url: str, tmp_path: Path, runner: RunnerProcess) -> dict[str, Any]:
-    settings = settings_for(database_url, tmp_path, runner, doubt_window_s=1, engine={"lease_s": 1, "sweep_s": 0.1})
-    return settings.model_dump()
+def closed_port() -> Generator[str]:
+    """An address that nobody listens at, and nobody else can take meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path, runner: RunnerProcess) -> Settings:
+    return settings_for(database_url, tmp_path, runner, doubt_window_s=1, engine={"lease_s": 1, "sweep_s": 0.1})
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("outcome", "point"), CASES, ids=[f"{outcome}-{point}" for outcome, point in CASES])
-async def test_killed_at(outcome: str, point: str, values: dict[str, Any], runner: RunnerProcess) -> None:
-    case = OUTCOMES[outcome]
-    order = Order(f"{outcome} {point} {values['database_url']}", case.get("inputs", {}), case.get("cancel", False))
-    plan = [{"do": case["faults"], "when": {"model": "mutoscope/echo"}, "count": 1}] if "faults" in case else []
-    runner.plan(*plan)
-    settings = Settings.model_validate(values)
+@pytest.mark.parametrize(("name", "point"), CASES, ids=[f"{name}-{point}" for name, point in CASES])
+async def test_killed_at(
+    name: str, point: str, settings: Settings, runner: RunnerProcess, request: pytest.FixtureRequest
+) -> None:
+    outcome = OUTCOMES[name]
+    order = Order(f"{name} {point} {settings.database}", outcome.inputs, outcome.cancel)
+    _plan(runner, outcome, order)
+    account_id = await _open_account(settings)
+    first, then = _lives(outcome, settings, request)
+
+    assert run_until_killed(first.model_copy(update={"kill_at": point}), account_id, order) == -9
+
+    async with at_work(then) as runtime:
+        row = await carry_out(runtime, account_id, order)
+        here = World(runtime, runner, account_id)
+        assert (row.status, row.failure_code) == outcome.ends
+        charged = PRICE if row.status == "completed" else 0
+        assert await here.balance() == (100 - charged, 0, charged)
+        assert await _settlements(here, row) == 1
+        tried = await until(lambda: _all_ended(runtime, row))
+        runner.plan()  # the list is whole again
+        bought = runner.predictions(order.text)
+        assert {one["status"] for one in bought} <= ENDED
+        assert {one["id"] for one in bought} == {one.prediction_id for one in tried if one.prediction_id}
+        doubts = sum(one.doubted_at is not None for one in tried)
+        assert len(bought) <= 1 + row.retries + doubts, "a second prediction was bought without a doubt on record"
+        assert len(bought) == outcome.predictions
+        assert await here.audit() == []
+
+
+def _plan(runner: RunnerProcess, outcome: Outcome, order: Order) -> None:
+    whens = [{"input": order.text, "nth": number} for number in range(1, len(outcome.faults) + 1)]
+    runner.plan(*({"do": do, "when": when} for do, when in zip(outcome.faults, whens, strict=True)))
+
+
+async def _open_account(settings: Settings) -> str:
+    """An account with credits; and the catalog has seen the model's schema."""
     async with open_runtime(settings) as runtime:
         account = await runtime.accounts.create("user-1")
         await grant(runtime, account.id, 100)
-        if "file_bytes" in case:
-            order = await _with_file(runtime, account.id, order, case["file_bytes"])
-
-    assert run_until_killed(values, account.id, order, point) == -9, "the point was never passed"
-
-    async with world(settings, runner, credits=100) as after:
-        row = await carry_out(after.runtime, account.id, order)
-        assert (row.status, row.failure_code) == case["ends"]
-        charged = PRICE if row.status == "completed" else 0
-        assert await after.balance() == (100 - charged, 0, charged)
-        said = order.text
-        if "file_bytes" in case:
-            (copy,) = _copies(runner, order.text)  # one whose answer was lost is found again, not sent again
-            said = copy["urls"]["get"]
-        bought = len(runner.predictions(said))
-        assert bought <= case.get("predictions", 1) + await _doubts(after)
-        assert bought == case.get("predictions", 1), "every lost answer can be found again in the provider's list"
-        assert await after.audit() == []
+        await runtime.catalog.schema("echo")
+    return account.id
 
 
-async def _with_file(runtime: Runtime, account_id: str, order: Order, size: int) -> Order:
-    """The same order with an uploaded file in the place of its text."""
+def _lives(outcome: Outcome, settings: Settings, request: pytest.FixtureRequest) -> tuple[Settings, Settings]:
+    """The settings of the process that is killed, and of the one after it."""
+    settings = settings.model_copy(update={"doubt_window_s": outcome.doubt_window_s})
+    if outcome.told:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        settings = settings.model_copy(update={"public_url": url})
+    match outcome.provider:
+        case "runner":
+            return settings, settings
+        case "closed port at first":
+            closed: str = request.getfixturevalue("closed_port")
+            return settings.model_copy(update={"replicate_base_url": closed}), settings
+        case "without the model":
+            poor: RunnerProcess = request.getfixturevalue("poor_runner")
+            settings = settings.model_copy(update={"replicate_base_url": poor.url})
+            return settings, settings
 
-    async def describe() -> Description:
-        return Description("a.bin")
 
-    made = await runtime.uploads.create(account_id, stream(bytes(size)), describe)
-    return replace(order, text=made.id)
-
-
-def _copies(runner: RunnerProcess, file_id: str) -> list[Any]:
-    listed = httpx.get(f"{runner.url}/v1/files", headers=AUTH).raise_for_status().json()["results"]
-    return [one for one in listed if file_id in str(one["metadata"])]
-
-
-async def _doubts(here: World) -> int:
+async def _settlements(here: World, row: Generation) -> int:
     async with here.runtime.database.read() as session:
-        return await session.scalar(select(func.count()).where(Attempt.state == "abandoned")) or 0
+        settled = CreditTransfer.hold_id == row.hold_id, CreditTransfer.kind.in_(("post", "void"))
+        return await session.scalar(select(func.count()).where(*settled)) or 0
+
+
+async def _all_ended(runtime: Runtime, row: Generation) -> Sequence[Attempt] | None:
+    """All attempts, once nothing is left to do for any of them."""
+    async with runtime.database.read() as session:
+        tried = await attempts.of(session, row.id)
+        due = await session.scalar(select(Generation.due_at).where(Generation.id == row.id))
+    ended = all(one.state in ("ended", "refused", "abandoned") for one in tried)
+    return tried if ended and due is None else None
+
+
+def test_every_point_has_a_case() -> None:
+    assert {point for _, point in CASES} | {*FILE_POINTS, *STREAM_POINTS} == set(POINTS)
 
 
 def test_every_point_in_the_code_is_numbered() -> None:

@@ -14,10 +14,11 @@ from mutoscope.core.settings import Settings
 from mutoscope.generations.models import Generation
 from mutoscope.generations.service import NewGeneration
 from mutoscope.generations.streams.positions import parse_position, text_of
+from tests.crash.outcomes import STREAM_POINTS
 from tests.crash.victim import DEADLINE_S
 from tests.world import PRICE, RunnerProcess, grant, runner_process, settings_for, world
 
-POINTS = ["stream.before_commit", "stream.after_commit", "stream.before_commit@6", "stream.after_commit@6"]
+POINTS = [*STREAM_POINTS, *(f"{point}@6" for point in STREAM_POINTS)]
 NEW = NewGeneration(
     "scribe", {"prompt": "coin", "max_tokens": 60, "tokens_per_second": 30}, idempotency_key="the-one", stream=True
 )

@@ -5,9 +5,14 @@ A whole service that accepts one generation and works on it until a kill point e
 
 import asyncio
 import multiprocessing
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
+from mutoscope.api.app import build_app
+from mutoscope.api.serving import listen, serving
 from mutoscope.bootstrap import Runtime, open_runtime, running
 from mutoscope.core.settings import Settings
 from mutoscope.generations.models import Generation
@@ -27,6 +32,19 @@ class Order:
     cancel: bool = False
 
 
+@asynccontextmanager
+async def at_work(settings: Settings) -> AsyncGenerator[Runtime]:
+    """The service with its engine, and with its API at its public address if it has one."""
+    async with open_runtime(settings) as runtime:
+        if settings.public_url is None:
+            async with running(runtime):
+                yield runtime
+            return
+        listener = listen("127.0.0.1", urlsplit(settings.public_url).port or 0)
+        async with serving(build_app(runtime, run_engine=True), listener):
+            yield runtime
+
+
 async def carry_out(runtime: Runtime, account_id: str, order: Order) -> Generation:
     """What a client does, and does again after a crash.
 
@@ -41,17 +59,17 @@ async def carry_out(runtime: Runtime, account_id: str, order: Order) -> Generati
     return await runtime.generations.wait(account_id, row.id, timeout_s=DEADLINE_S)
 
 
-def run_until_killed(settings: dict[str, Any], account_id: str, order: Order, kill_at: str) -> int:
-    """Run the service in a process of its own; returns its exit code, -9 when the kill point was passed."""
+def run_until_killed(settings: Settings, account_id: str, order: Order) -> int:
+    """Run the service in a process of its own; returns its exit code, -9 when its kill point was passed."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.crash.victim"])
-    process = context.Process(target=_main, args=(settings | {"kill_at": kill_at}, account_id, order))
+    process = context.Process(target=_main, args=(settings.model_dump(), account_id, order))
     process.start()
     process.join(DEADLINE_S)
     if process.exitcode is None:
         process.kill()
         process.join()
-        raise AssertionError("the victim neither died nor finished")
+        raise AssertionError("the point was never passed")
     return process.exitcode
 
 
@@ -60,5 +78,6 @@ def _main(settings: dict[str, Any], account_id: str, order: Order) -> None:
 
 
 async def _serve(settings: Settings, account_id: str, order: Order) -> None:
-    async with open_runtime(settings) as runtime, running(runtime):
+    async with at_work(settings) as runtime:
         await carry_out(runtime, account_id, order)
+        await asyncio.Event().wait()  # for what comes after the end

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from mutoscope.generations.models import Generation
@@ -204,6 +204,3 @@ class Files:
         data = self.bytes[url]
         yield data[: len(data) // 2]
         yield data[len(data) // 2 :]
-
-
-ALMOST = timedelta(microseconds=1)

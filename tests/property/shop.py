@@ -29,7 +29,7 @@ from mutoscope.providers.fake import ANY_INPUT, FakeProvider
 from mutoscope.storage.links import LinkSigner
 from mutoscope.storage.memory import MemoryStore
 from mutoscope.uploads.service import Uploads
-from tests.property.power import Files, FlakyStore, HeldProvider, Power, PowerCut, Worker, working
+from tests.property.power import Files, FlakyStore, HeldProvider, Power, PowerCut, Worker, passes, working
 
 T = TypeVar("T")
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -166,10 +166,14 @@ class Shop:
         """Advance a claimed row until it is parked, or held at an outside call, or the power is cut."""
         worker = Worker(f"worker {next(self._names)}", row)
         token = working.set(worker)
-        worker.task = asyncio.create_task(advance_claimed(self.machine, row))
+        worker.task = asyncio.create_task(self._advance(row))
         working.reset(token)
         self.held.append(worker)
         return await self.go_on(worker, hold_at=hold_at)
+
+    async def _advance(self, row: Generation) -> datetime | None:
+        await passes("before its first step")
+        return await advance_claimed(self.machine, row)
 
     async def go_on(self, worker: Worker, *, hold_at: int = 0) -> str:
         """Let a held worker go on; says how that ended."""

@@ -4,42 +4,22 @@ Each deed is a method with small arguments and says what it did. Names: ``g1`` i
 provider's first prediction.
 """
 
-import logging
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, urlsplit
 
 from mutoscope.ledger.errors import InsufficientCredits
-from mutoscope.providers.base import AnswerLost, CreateRefused, ProviderDown, ProviderError, Throttled
-from mutoscope.providers.fake import Call, Turn
 from mutoscope.replicate_protocol.webhooks import InvalidSignature
 from tests.property.power import PowerCut
 from tests.property.shop import START, Shop
-from tests.property.truths import Look, breaches, loose_ends
+from tests.property.troubles import CALLS, ERRORS, TROUBLES, TURNS, Surprises, set_trouble
+from tests.property.truths import Look, breaches, loose_ends, lost_sight, ref_of
 
 T = TypeVar("T")
 Letter = tuple[str | None, dict[str, str], bytes]
 PNG = b"\x89PNG\r\n\x1a\n"
 PREEMPTED = "Prediction interrupted; please retry (code: PA)"
-
-TURNS: dict[str, Callable[[], Turn]] = {
-    "answer lost, made": lambda: Turn(1, AnswerLost("lost")),
-    "answer lost, not made": lambda: Turn(0, AnswerLost("lost")),
-    "throttled": lambda: Turn(0, Throttled("too many", retry_after_s=7)),
-    "down": lambda: Turn(0, ProviderDown("down")),
-    "refused": lambda: Turn(0, CreateRefused("no")),
-    "refused, but made": lambda: Turn(1, CreateRefused("no")),
-    "made twice": lambda: Turn(2),
-}
-ERRORS: dict[str, Callable[[], ProviderError]] = {
-    "down": lambda: ProviderDown("down"),
-    "throttled": lambda: Throttled("too many", retry_after_s=3),
-    "forbidden": lambda: ProviderError("the token was revoked"),
-}
-CALLS: list[Call] = ["create", "get", "cancel", "recent"]
-TROUBLES = [*CALLS, "list empty", "cancels lost", "store down", "store mute", "files broken", "files gone"]
 
 
 class Stage:
@@ -52,6 +32,7 @@ class Stage:
         self.troubles: list[tuple[datetime, str]] = []
         self.numbers = count(1)
         self.doubled = 0
+        self.denied = self.hidden = False
         self.surprises = Surprises()
         self.accounts = {name: self.run(shop.open_account(name)) for name in ("ann", "bob")}
         for name in self.accounts:
@@ -145,7 +126,8 @@ class Stage:
             self.shop.fake.start(prediction_id, logs=" 40%|####      |")
             self.say(f"{prediction_id} runs")
 
-    def finish(self, which: int, ending: str, output: str, seconds: float | None) -> None:
+    def finish(self, which: int, ending: str, output: str, seconds: float | None, told: int) -> None:
+        """The provider ends a prediction, and tells of it so many times."""
         if not (prediction_id := self._prediction(which)):
             return
         fields: dict[str, Any] = {} if seconds is None else {"metrics": {"predict_time": seconds}}
@@ -158,6 +140,7 @@ class Stage:
                 fields["error"] = f"it {ending}"
         self.shop.fake.finish(prediction_id, ending, **fields)
         self.say(f"{prediction_id} is {self.shop.fake.look(prediction_id).status}, with {fields}")
+        self._tell(prediction_id, with_ref=True, times=told)
 
     def output(self, prediction_id: str, kind: str) -> Any:
         urls = [self.shop.files.add(f"{prediction_id}-{n}", PNG + f"{prediction_id}-{n}".encode()) for n in range(3)]
@@ -177,42 +160,30 @@ class Stage:
         self.say(f"a create to come: {turn}")
         self.shop.fake.script.append(TURNS[turn]())
         self.doubled += turn == "made twice"
+        self.denied |= turn == "refused, but made"
 
     # Troubles, which pass.
 
     def trouble(self, what: str, error: str, lasts_s: float) -> None:
         self.say(f"trouble for {lasts_s:g} s: {what} {error if what in CALLS else ''}")
+        self.hidden |= what in ("list empty", "recent")
         self.troubles.append((self.shop.clock.now() + timedelta(seconds=lasts_s), what))
-        self._set(what, ERRORS[error]())
-
-    def _set(self, what: str, error: ProviderError | None) -> None:
-        on, fake = error is not None, self.shop.fake
-        match what:
-            case "list empty":
-                fake.lists_nothing = on
-            case "cancels lost":
-                fake.cancels_nothing = on
-            case "store down" | "store mute":
-                self.shop.store.trouble = what if on else ""
-            case "files broken" | "files gone":
-                self.shop.files.trouble = what if on else ""
-            case "create" | "get" | "cancel" | "recent":
-                fake.broken.pop(what, None)
-                fake.broken |= {what: error} if error else {}
-            case _:
-                raise ValueError(what)
+        set_trouble(self.shop, what, ERRORS[error]())
 
     # Webhooks.
 
     def webhook(self, which: int, with_ref: bool, times: int) -> None:
         """Sent now, and delivered now, twice, or later."""
         if prediction_id := self._prediction(which):
-            letter = self._letter(prediction_id, with_ref=with_ref)
-            status = self.shop.fake.look(prediction_id).status
-            self.say(f"webhook {letter[1]['webhook-id']}, {prediction_id} is {status}, comes {times} times")
-            for _ in range(times):
-                self._deliver(letter)
-            self.mail.append(letter)
+            self._tell(prediction_id, with_ref=with_ref, times=times)
+
+    def _tell(self, prediction_id: str, *, with_ref: bool, times: int) -> None:
+        letter = self._letter(prediction_id, with_ref=with_ref)
+        status = self.shop.fake.look(prediction_id).status
+        self.say(f"webhook {letter[1]['webhook-id']}, {prediction_id} is {status}, comes {times} times")
+        for _ in range(times):
+            self._deliver(letter)
+        self.mail.append(letter)
 
     def late_webhook(self, which: int) -> None:
         if self.mail:
@@ -221,9 +192,8 @@ class Stage:
             self._deliver(letter)
 
     def _letter(self, prediction_id: str, *, with_ref: bool) -> Letter:
-        prediction = self.shop.fake.look(prediction_id)
-        refs = parse_qs(urlsplit(prediction.webhook or "").query).get("ref", [None])
-        return (refs[0] if with_ref else None, *self.shop.fake.webhook(prediction_id, f"m{next(self.numbers)}"))
+        ref = ref_of(self.shop.fake.look(prediction_id)) if with_ref else None
+        return (ref, *self.shop.fake.webhook(prediction_id, f"m{next(self.numbers)}"))
 
     def _deliver(self, letter: Letter) -> None:
         ref, headers, body = letter
@@ -243,7 +213,7 @@ class Stage:
         over = [what for until, what in self.troubles if until <= now]
         self.troubles = [one for one in self.troubles if one[0] > now]
         for what in over:
-            self._set(what, None)
+            set_trouble(self.shop, what, None)
 
     # What is true.
 
@@ -265,21 +235,19 @@ class Stage:
         shop, fake = self.shop, self.shop.fake
         self.say("the end: all troubles are over")
         for what in TROUBLES:
-            self._set(what, None)
+            set_trouble(self.shop, what, None)
         fake.script.clear()
         shop.power.armed = None
-        # Every second one succeeds. The others run until they are ended by us: nobody else ends them any more.
-        for number, prediction_id in enumerate([*fake.predictions]):
-            if number % 2:
-                fake.finish(prediction_id, "succeeded", output=self.output(prediction_id, "one file"))
         fake.keeps_deadlines = False
         self._drive()
+        self._assert_none(list(lost_sight(shop, self.look, denied=self.denied, hidden=self.hidden)))
         for prediction_id in [*fake.predictions]:
             self._deliver(self._letter(prediction_id, with_ref=True))
         self._drive()
         lost = 0
         if shop.machine.policy.webhook_url is None:
-            given_up = [a for a in self.look.attempts if a.state in ("abandoned", "in_doubt", "refused")]
+            states = ("abandoned", "in_doubt", *(["refused"] if self.denied else []))
+            given_up = [attempt for attempt in self.look.attempts if attempt.state in states]
             lost = self.doubled + sum(attempt.prediction_id is None for attempt in given_up)
         self._assert_none(list(loose_ends(shop, self.look, lost=lost, doubled=self.doubled)))
 
@@ -292,6 +260,10 @@ class Stage:
         while self.shop.held:
             self.go_on(0, 0)
         for _ in range(400):
+            # Every third one runs until we end it: nobody else does any more. The others succeed.
+            for number, prediction_id in enumerate([*self.shop.fake.predictions]):
+                if number % 3:
+                    self.shop.fake.finish(prediction_id, "succeeded", output=self.output(prediction_id, "one file"))
             self.work(4)
             due = self.run(self.shop.next_time())
             if due is None:
@@ -300,33 +272,15 @@ class Stage:
         raise AssertionError("it never ends")
 
     def _prediction(self, which: int) -> str | None:
-        # The newest first: what happens to them matters most.
-        ids = [*reversed(self.shop.fake.predictions)]
-        return _pick(ids, which) if ids else None
+        # Those that run first, and of them the newest: what happens to them matters most.
+        found = [self.shop.fake.look(one) for one in reversed(self.shop.fake.predictions)]
+        return _pick(sorted(found, key=lambda one: one.terminal), which).id if found else None
 
     def _assert_none(self, breaches: list[str]) -> None:
         text = "; ".join(breaches)
         for long, short in [*self.names.items(), *((value, key) for key, value in self.accounts.items())]:
             text = text.replace(long, short)
         assert not text, text
-
-
-class Surprises(logging.Handler):
-    """Errors in the log: a step failed for a reason that it does not know."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.found: list[str] = []
-        self._logger = logging.getLogger("mutoscope.generations.advance")
-        self._logger.addHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        cause = record.exc_info[1] if record.exc_info else None
-        self.found.append(f"{record.getMessage()}: {cause!r}")
-
-    def close(self) -> None:
-        self._logger.removeHandler(self)
-        super().close()
 
 
 def _pick(things: list[T], which: int) -> T:

@@ -34,11 +34,25 @@ def test_an_output_nested_too_deep_is_refused(open_stage: OpenStage, webhooks: b
     stage = open_stage(webhooks)
     ask(stage)
     stage.work(1)
-    stage.finish(0, "succeeded", "deep", None)
+    stage.finish(0, "succeeded", "deep", None, 0)
     stage.wait(60)
     stage.work(1)
     row = only(stage)
     assert (row.status, row.failure_code) == ("failed", "output_rejected")
+    stage.end()
+
+
+def test_files_are_numbered_in_the_order_of_the_output(open_stage: OpenStage) -> None:
+    """PostgreSQL sorted the members of the output's object, so that the first file was another one there."""
+    stage = open_stage(False)
+    ask(stage)
+    stage.work(1)
+    stage.finish(0, "succeeded", "fields", None, 0)
+    stage.wait(20)
+    stage.work(1)
+    row = only(stage)
+    assert list(row.output) == ["picture", "mask", "score"]
+    assert [file.number for file in stage.look.files] == [0, 1]
     stage.end()
 
 
@@ -65,7 +79,7 @@ def test_what_a_late_worker_brings_after_it_was_given_up_is_put_down(open_stage:
     stage = open_stage(False)
     stage.shop.fake.keeps_deadlines = False
     ask(stage)
-    stage.work_slowly(0, 2)  # held after create: p1 is made
+    stage.work_slowly(0, 3)  # held after create: p1 is made
     stage.wait(LAPSE_S)
     stage.trouble("list empty", "down", 50)
     for _ in range(8):  # another takes over, looks for p1 in vain, gives it up, and makes p2
@@ -85,7 +99,7 @@ def test_both_of_two_predictions_for_one_create_are_known(open_stage: OpenStage)
     stage = open_stage(True)
     stage.next_create("made twice")
     ask(stage)
-    stage.work_slowly(0, 2)  # held after create: its answer will be p2
+    stage.work_slowly(0, 3)  # held after create: its answer will be p2
     stage.webhook(1, True, 1)  # p1
     stage.go_on(0, 0)
     for _ in range(3):

@@ -20,17 +20,35 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from mutoscope.core.killpoints import POINTS
 from tests.property.shop import LEASE, MODELS, Shop
-from tests.property.stage import ERRORS, TROUBLES, TURNS, Stage
+from tests.property.stage import Stage
+from tests.property.troubles import ERRORS, TROUBLES, TURNS
 from tests.servers.postgres import PostgresServer
 
+# Where money or a prediction can be lost or doubled.
+CRITICAL = [
+    "create.after_call",
+    *(f"{name}.{side}_commit" for name in ("intent", "bind", "stored", "settle") for side in ("before", "after")),
+]
 WHICH = st.integers(0, 5)
 OUTPUTS = ["one file", "three files", "the same file twice", "fields", "text", "nothing", "no picture", "deep"]
 ENDINGS = ["succeeded", "succeeded", "succeeded", "failed", "preempted", "canceled", "aborted", "exploded"]
 
 # How often each deed is drawn, and with what.
 DEEDS: dict[str, tuple[int, dict[str, st.SearchStrategy[Any]]]] = {
+    "work": (8, {"limit": st.integers(1, 4)}),
+    "finish": (
+        8,
+        {
+            "which": WHICH,
+            "ending": st.sampled_from(ENDINGS),
+            "output": st.sampled_from(OUTPUTS),
+            "seconds": st.sampled_from([None, 0.0, 2.5, 1e6]),
+            "told": st.sampled_from([0, 0, 1, 2]),
+        },
+    ),
+    "wait": (5, {"pause_s": st.sampled_from([0.3, 2, 5, 20, LEASE.total_seconds() + 1, 0.001, 130, 900])}),
     "ask": (
-        5,
+        4,
         {
             "who": st.sampled_from(["ann", "bob"]),
             "model": st.sampled_from(list(MODELS)),
@@ -38,20 +56,9 @@ DEEDS: dict[str, tuple[int, dict[str, st.SearchStrategy[Any]]]] = {
             "number": st.integers(1, 3),
         },
     ),
-    "work": (6, {"limit": st.integers(1, 4)}),
-    "finish": (
-        5,
-        {
-            "which": WHICH,
-            "ending": st.sampled_from(ENDINGS),
-            "output": st.sampled_from(OUTPUTS),
-            "seconds": st.sampled_from([None, 0.0, 2.5, 1e6]),
-        },
-    ),
-    "wait": (5, {"pause_s": st.sampled_from([0.3, 0.001, 2, 20, LEASE.total_seconds() + 1, 130, 900, 7200])}),
     "work_slowly": (4, {"which": WHICH, "hold_at": st.integers(1, 6)}),
     "go_on": (4, {"which": WHICH, "hold_at": st.integers(0, 3)}),
-    "cut_power": (3, {"point": st.sampled_from(POINTS)}),
+    "cut_power": (3, {"point": st.sampled_from(CRITICAL) | st.sampled_from(POINTS)}),
     "next_create": (3, {"turn": st.sampled_from(list(TURNS))}),
     "webhook": (3, {"which": WHICH, "with_ref": st.booleans(), "times": st.integers(0, 2)}),
     "trouble": (
@@ -65,7 +72,7 @@ DEEDS: dict[str, tuple[int, dict[str, st.SearchStrategy[Any]]]] = {
     "cancel": (2, {"which": WHICH}),
     "late_webhook": (2, {"which": WHICH}),
     "start": (1, {"which": WHICH}),
-    "kill": (1, {"which": WHICH}),
+    "kill": (2, {"which": WHICH}),
     "grant": (
         1,
         {
@@ -78,7 +85,10 @@ DEEDS: dict[str, tuple[int, dict[str, st.SearchStrategy[Any]]]] = {
 }
 
 
-def _deed(name: str) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
+Deed = tuple[str, dict[str, Any]]
+
+
+def _deed(name: str) -> st.SearchStrategy[Deed]:
     return st.tuples(st.just(name), st.fixed_dictionaries(DEEDS[name][1]))
 
 
@@ -100,14 +110,18 @@ class Story(RuleBasedStateMachine):
     tools: Tools
     stage: Stage | None = None
 
-    @initialize(webhooks=st.booleans(), asked=st.lists(_deed("ask"), min_size=1, max_size=4))
-    def open(self, webhooks: bool, asked: list[tuple[str, dict[str, Any]]]) -> None:
+    @initialize(
+        webhooks=st.booleans(),
+        asked=st.lists(_deed("ask"), min_size=1, max_size=4),
+        turns=st.lists(_deed("next_create"), max_size=3),
+    )
+    def open(self, webhooks: bool, asked: list[Deed], turns: list[Deed]) -> None:
         self.stage = Stage(Shop(self.tools.runner, self.tools.new_database(), webhooks=webhooks), note)
-        for deed in asked:
+        for deed in [*asked, *turns, ("work", {"limit": 4})]:
             self.tell(deed)
 
     @rule(deed=st.sampled_from([name for name in DEEDS for _ in range(DEEDS[name][0])]).flatmap(_deed))
-    def tell(self, deed: tuple[str, dict[str, Any]]) -> None:
+    def tell(self, deed: Deed) -> None:
         name, arguments = deed
         getattr(self.stage, name)(**arguments)
 

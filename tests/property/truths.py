@@ -6,7 +6,9 @@ Prices and predictions are looked at afresh here, not with the code that is test
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
 
 from sqlalchemy import Row, func, select
 
@@ -22,6 +24,8 @@ from tests.property.shop import LIMITS, Shop
 _rows, _attempts, _files = table(Generation), table(Attempt), table(OutputFile)
 _holds, _balances, _transfers = table(CreditHold), table(CreditBalance), table(CreditTransfer)
 
+# The longest back-off.
+PATIENCE = timedelta(seconds=60)
 MAY_FOLLOW = {"queued": {"processing", *FINAL}, "processing": {"queued", *FINAL}}
 
 
@@ -80,6 +84,8 @@ def _of_row(shop: Shop, now: Look, row: Row[Any]) -> Iterator[str]:
     hold = now.holds[row.hold_id]
     if (row.status in FINAL) != (row.phase == "done") or (row.status in FINAL) != (hold.state != "pending"):
         yield f"{row.id} is {row.status} in phase {row.phase} with a hold that is {hold.state}"
+    if row.cancel_requested_at and row.due_at and not row.lease_until and row.due_at > shop.clock.now() + PATIENCE:
+        yield f"{row.id} was canceled, and nobody looks at it before {row.due_at}"
     prediction = shop.fake.predictions.get(row.prediction_id or "")
     if row.status in FINAL and row.charged_credits != (due := _due(row, prediction)):
         yield f"{row.id} is {row.status} and was charged {row.charged_credits} instead of {due}"
@@ -196,6 +202,31 @@ def loose_ends(shop: Shop, now: Look, *, lost: int, doubled: int) -> Iterator[st
     if len(predictions) - doubled > intended:
         yield f"{len(predictions)} predictions were made, {doubled} of them unasked, for {intended} attempts"
     yield from _costs(shop, now, known)
+
+
+def lost_sight(shop: Shop, now: Look, *, denied: bool, hidden: bool) -> Iterator[str]:
+    """Predictions that were given up although they could have been found, so that a second one may have been bought.
+
+    Args:
+        shop: The shop.
+        now: The last look.
+        denied: Whether the provider ever made one and said that it refused.
+        hidden: Whether its list was ever empty or broken.
+    """
+    made = {ref: one for one in map(shop.fake.look, shop.fake.predictions) if (ref := ref_of(one))}
+    for attempt in now.attempts:
+        one = made.get(attempt.ref)
+        if one is None or attempt.prediction_id:
+            continue
+        if attempt.state == "refused" and not denied:
+            yield f"{one.id} was made, and its attempt says that it was refused: {attempt.reason}"
+        if attempt.state == "abandoned" and not hidden and one.created_at <= attempt.doubted_at:
+            yield f"{one.id} was in the list, and was given up all the same"
+
+
+def ref_of(prediction: Prediction) -> str | None:
+    """The ref in its webhook's address."""
+    return parse_qs(urlsplit(prediction.webhook or "").query).get("ref", [None])[0]
 
 
 def _costs(shop: Shop, now: Look, known: dict[str, Row[Any]]) -> Iterator[str]:

@@ -53,16 +53,17 @@ def build_app(runtime: Runtime, *, run_engine: bool) -> FastAPI:
         runtime: The parts, which must be open for as long as the application runs.
         run_engine: Whether to move generations too, or leave that to workers.
 
-    ``app.state.stopping`` is an event; when it is set, answers that wait are given at once.
+    ``app.state.stopping`` is an event; when it is set, answers that wait are given at once. ``app.state.engine`` is the
+    engine's task, or ``None``.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        app.state.stopping = asyncio.Event()
+        app.state.stopping, app.state.engine = asyncio.Event(), None
         if not run_engine:
             yield
             return
-        async with bootstrap.running(runtime):
+        async with bootstrap.running(runtime) as app.state.engine:
             yield
 
     app = _Api(

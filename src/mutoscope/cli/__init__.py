@@ -3,7 +3,9 @@
 import contextlib
 import logging
 import os
+import signal
 import sys
+from types import FrameType
 from typing import NoReturn
 
 FAILED = 1
@@ -12,6 +14,7 @@ INTERRUPTED = 130
 
 def main() -> NoReturn:
     """Run one command. Exit status: 0 done, 1 failed or something was found, 2 wrong usage, 130 interrupted."""
+    signal.signal(signal.SIGINT, _end_at_once)
     status = _run()
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
@@ -22,6 +25,15 @@ def main() -> NoReturn:
     os._exit(status)
 
 
+def _end_at_once(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """Ctrl-C, where a command has not asked for more (``stopping.py``): there is nothing to be tidied up.
+
+    Python's own way, to raise ``KeyboardInterrupt`` wherever the program is just then, is now and then lost: while
+    modules are imported that can be in a callback or a finalizer, which cannot raise, and the command goes on.
+    """
+    os._exit(INTERRUPTED)
+
+
 def _run() -> int:
     # Imported here, so that what goes wrong with an import is said in one line too.
     try:
@@ -30,8 +42,6 @@ def _run() -> int:
         app()
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else FAILED if ended.code else 0
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except Exception as error:
         # The last resort of the process: nobody is served by a traceback who cannot change the code.
         logging.getLogger("mutoscope").debug("the command failed", exc_info=error)

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from mutoscope.adapters import open_links, open_provider, open_store
 from mutoscope.core.errors import ConfigurationError, MutoscopeError
-from mutoscope.core.settings import Settings
+from mutoscope.core.settings import Settings, unknown_variables
 from mutoscope.db import Database, migrate
 from mutoscope.providers.replicate import Replicate
 from mutoscope.replicate_protocol.schemas import input_schema
@@ -34,6 +34,14 @@ class Result:
 
 
 Check = Callable[[Settings], Awaitable[Sequence[Result]]]
+
+
+def environment() -> Sequence[Result]:
+    """Is any variable misspelt?"""
+    return [
+        Result(name, "advice", "is no setting, and does nothing", f"Did you mean {meant}?" if meant else "Unset it.")
+        for name, meant in unknown_variables().items()
+    ]
 
 
 async def database(settings: Settings) -> Sequence[Result]:

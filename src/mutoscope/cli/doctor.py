@@ -25,6 +25,7 @@ def doctor(ctx: typer.Context, as_json: Json = False) -> None:
         results: Sequence[Result] = [Result("settings", "failed", error.detail, "See docs/settings.md.")]
     else:
         results = asyncio.run(_examine(settings))
+    results = [*results, *checks.environment()]
     if as_json:
         print_json([asdict(one) for one in results])
     else:

@@ -16,8 +16,13 @@ Account = Annotated[str | None, typer.Option(help="With an operator's key: the a
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 
-def connect(url: str, key: str | None, account: str | None = None) -> Client:
+def connect(url: str, key: str | None) -> Client:
     """A client of the service. Raises ``ConfigurationError`` without a key."""
+    return Client(url, needed(key))
+
+
+def needed(key: str | None) -> str:
+    """The key. Raises ``ConfigurationError`` without one."""
     if not key:
         raise ConfigurationError("Set MUTOSCOPE_API_KEY, or --key; `mutoscope keys create --operator` makes one.")
-    return Client(url, key, account)
+    return key

@@ -12,6 +12,7 @@ from mutoscope.cli.output import say
 from mutoscope.cli.setup import Host
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.logging import configure_logging
+from mutoscope.core.stopping import stop_signals
 
 
 def runner(  # noqa: PLR0913 - each is an option
@@ -49,17 +50,17 @@ async def _run(fields: dict[str, Any], fault_plan: Path | None, *, with_parent: 
         say(json.dumps({"url": url, "webhook_secret": config.webhook_secret or kept.read_text().strip()}))
         sys.stdout.flush()
 
-    serving = asyncio.create_task(serve(config, ready=ready))
-    if with_parent:
-        await _connect_stdin(serving)
-    await serving
+    with stop_signals() as asked:
+        if with_parent:
+            await _connect_stdin(asked)
+        await serve(config, ready=ready, asked=asked)
 
 
-async def _connect_stdin(serving: asyncio.Task[None]) -> None:
+async def _connect_stdin(asked: asyncio.Event) -> None:
     """End when whoever started us does, however that comes: the kernel closes its end of our standard input."""
 
     class Watch(asyncio.Protocol):
         def connection_lost(self, exc: Exception | None) -> None:
-            serving.cancel()
+            asked.set()
 
     await asyncio.get_running_loop().connect_read_pipe(Watch, sys.stdin)

@@ -10,11 +10,11 @@ from mutoscope.api.app import build_app
 from mutoscope.api.serving import listen, serving, url_of
 from mutoscope.bootstrap import Runtime, open_runtime
 from mutoscope.cli.output import note, say
-from mutoscope.cli.setup import Host, prepare, settings_of
-from mutoscope.cli.stopping import stop_signals
+from mutoscope.cli.setup import Host, prepare, settings_of, warn_of_unknown_variables
 from mutoscope.core import loop
-from mutoscope.core.errors import ConfigurationError
+from mutoscope.core.errors import PartEnded
 from mutoscope.core.settings import Settings
+from mutoscope.core.stopping import ended_before, stop_signals
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one.")]
 
@@ -28,6 +28,7 @@ def serve(
 ) -> None:
     """Serve the API, until Ctrl-C or SIGTERM. What is under way is finished or left to the next start."""
     settings = settings_of(ctx)
+    warn_of_unknown_variables()
     listener = listen(host, port)
     try:
         loop.run(_serve(settings, listener, upgrade=migrate, run_engine=engine))
@@ -44,18 +45,11 @@ async def _serve(settings: Settings, listener: socket.socket, *, upgrade: bool, 
         with stop_signals() as asked:
             async with serving(app, listener) as server:
                 say(f"Mutoscope serves {url}")
-                await _until(asked, server)
+                engine: asyncio.Task[None] | None = app.state.engine
+                if await ended_before(asked, server, *([engine] if engine else [])):
+                    which = "server" if server.done() else "engine"
+                    raise PartEnded(f"The {which} ended by itself; see the log above.")
                 note("Stopping; what is under way is finished first.")
-
-
-async def _until(asked: asyncio.Event, server: asyncio.Task[None]) -> None:
-    waiting = asyncio.create_task(asked.wait())
-    try:
-        await asyncio.wait({waiting, server}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        waiting.cancel()
-    if server.done():
-        raise ConfigurationError("The server ended by itself; see the log above.")
 
 
 async def _first_key(runtime: Runtime) -> None:

@@ -1,5 +1,6 @@
 """What most commands begin with: the settings, the log, and the database."""
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,9 +12,11 @@ from mutoscope.accounts.service import Accounts
 from mutoscope.core.clock import SystemClock
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.logging import configure_logging
-from mutoscope.core.settings import Settings, load_settings
+from mutoscope.core.settings import Settings, load_settings, unknown_variables
 from mutoscope.db import Database, migrate
 from mutoscope.db.engine import normalize_url
+
+log = logging.getLogger(__name__)
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -28,6 +31,12 @@ def settings_of(ctx: typer.Context, **overrides: Any) -> Settings:
     settings = load_settings(ctx.obj, **overrides)
     configure_logging(settings.log_level, as_json=settings.log_json)
     return settings
+
+
+def warn_of_unknown_variables() -> None:
+    """Log each variable of the environment that looks like a setting and is none."""
+    for name, meant in unknown_variables().items():
+        log.warning("%s is no setting, and does nothing%s", name, f"; did you mean {meant}?" if meant else "")
 
 
 async def prepare(settings: Settings, *, upgrade: bool = False) -> None:

@@ -61,6 +61,12 @@ class Unavailable(MutoscopeError):
     status, code, title, retryable = 503, "unavailable", "Temporarily unavailable", True
 
 
+class PartEnded(MutoscopeError):
+    """A part of the process that should run for as long as it does has ended by itself; the process must too."""
+
+    code, title = "part_ended", "A part of the service ended by itself"
+
+
 class ConfigurationError(MutoscopeError):
     """The settings cannot work; raised at start, never while serving."""
 

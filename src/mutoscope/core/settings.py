@@ -4,6 +4,8 @@ The environment wins over the file. Names people already have (``DATABASE_URL``,
 used as they are; ours start with ``MUTOSCOPE_``. Inside the file a setting has its lower-case name.
 """
 
+import os
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -15,6 +17,8 @@ from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.model_settings import Frozen, ModelSettings
 
 MIN_SECRET_CHARS = 16
+# Read by the command line.
+OTHER_VARIABLES = ("MUTOSCOPE_CONFIG", "MUTOSCOPE_URL", "MUTOSCOPE_API_KEY")
 Seconds = Annotated[float, Field(gt=0, le=7 * 86400)]
 
 
@@ -44,7 +48,7 @@ class AdmissionSettings(Frozen):
     # Replicate's limit on reads is 3,000 a minute and account; this much of it one process uses for polling.
     polls_per_minute: int = Field(default=2400, ge=1)
     # The same while webhooks come, so that polling is only the net below them.
-    net_polls_per_minute: int = Field(default=240, ge=1)
+    net_polls_per_minute: int = Field(default=120, ge=1)
 
 
 class UploadSettings(Frozen):
@@ -184,6 +188,15 @@ class Settings(BaseSettings):
     def webhooks_on(self) -> bool:
         """Whether providers are told to call us back."""
         return self.public_url is not None
+
+
+def unknown_variables() -> dict[str, str | None]:
+    """Variables of the environment that look like ours and set nothing, each with the one that was meant, perhaps."""
+    known = {*OTHER_VARIABLES, *(f"MUTOSCOPE_{name.upper()}" for name in Settings.model_fields)}
+    nested = tuple(f"MUTOSCOPE_{name.upper()}__" for name in Settings.model_fields)
+    ours = (name.upper() for name in os.environ if name.upper().startswith("MUTOSCOPE_"))  # noqa: TID251 - here it is read
+    unknown = sorted(name for name in ours if name not in known and not name.startswith(nested))
+    return {name: next(iter(get_close_matches(name, known, n=1)), None) for name in unknown}
 
 
 def load_settings(path: Path | None = None, **overrides: Any) -> Settings:

@@ -29,6 +29,8 @@ class _SqliteUtc(TypeDecorator[datetime]):
 
 Utc = DateTime(timezone=True).with_variant(_SqliteUtc(), "sqlite")
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+# For what others made and get back: JSONB would sort the members of objects.
+OrderedJson = JSON(none_as_null=True)
 Id = String(64)
 Name = String(255)
 Credits = BigInteger()

@@ -5,6 +5,7 @@ processes are waited for by SQLite's busy timeout.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -21,6 +22,21 @@ from mutoscope.core.errors import ConfigurationError, Unavailable
 BUSY_TIMEOUT_S = 30
 POOL_TIMEOUT_S = 10
 COMMAND_TIMEOUT_S = 60
+# Somebody else holds the file, or its disk does not play along. All other errors of SQLite are faults of ours.
+SQLITE_OUTAGES = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
 
 
 def normalize_url(url: str) -> URL:
@@ -105,6 +121,9 @@ def _unavailable() -> Generator[None]:
 
 def _is_outage(error: Exception) -> bool:
     """Whether trying again later can help: connections, time-outs, deadlocks, full disks; but no fault of ours."""
+    if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
+        code: int = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        return code & 0xFF in SQLITE_OUTAGES  # the lower byte is the kind; the rest says more of it
     if isinstance(error, DBAPIError):
         return not isinstance(error, IntegrityError | DataError | ProgrammingError | NotSupportedError)
     # While connecting, asyncpg's own errors come through as they are.

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from mutoscope.db.base import Base, Credits, Id, Json, Name
+from mutoscope.db.base import Base, Credits, Id, Name, OrderedJson
 
 
 def _partial_index(name: str, *columns: str, where: str) -> Index:
@@ -88,7 +88,7 @@ class Generation(Base):
     prediction_id: Mapped[str | None] = mapped_column(Name)
     prediction_status: Mapped[str | None] = mapped_column(String(32))
     stream_url: Mapped[str | None] = mapped_column(Text)
-    prediction_output: Mapped[Any | None] = mapped_column(Json)
+    prediction_output: Mapped[Any | None] = mapped_column(OrderedJson)
     progress_percent: Mapped[int | None] = mapped_column(Integer)
     logs: Mapped[str | None] = mapped_column(Text)
     predict_time_s: Mapped[float | None] = mapped_column(Float)
@@ -97,7 +97,7 @@ class Generation(Base):
     outcome: Mapped[str | None] = mapped_column(String(16))
     failure_code: Mapped[str | None] = mapped_column(String(64))
     failure_detail: Mapped[str | None] = mapped_column(Text)
-    output: Mapped[Any | None] = mapped_column(Json)
+    output: Mapped[Any | None] = mapped_column(OrderedJson)
 
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]

@@ -22,7 +22,7 @@ class Pace:
         net_polls_per_minute: The most while webhooks come.
     """
 
-    def __init__(self, polls_per_minute: int = 2400, net_polls_per_minute: int = 240) -> None:
+    def __init__(self, polls_per_minute: int = 2400, net_polls_per_minute: int = 120) -> None:
         self._mean_s: dict[str, float] = {}
         self._slots = _Slots(60 / polls_per_minute)
         self._net_slots = _Slots(60 / net_polls_per_minute)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from mutoscope.core import loop
 from mutoscope.core.errors import MutoscopeError
 from mutoscope.core.logging import configure_logging
+from mutoscope.core.stopping import stop_signals
 from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.faults import FaultPlan
 from mutoscope.runner.server import serve
@@ -22,13 +23,18 @@ def main() -> int:
     configure_logging(arguments.log_level)
     try:
         config = _config(arguments)
-        loop.run(serve(config, ready=lambda url: _announce(config, url)))
+        loop.run(_serve(config))
     except (MutoscopeError, ValidationError, OSError) as error:
         sys.stderr.write(f"mutoscope runner: {error}\n")
         return 2
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+async def _serve(config: RunnerConfig) -> None:
+    with stop_signals() as asked:
+        await serve(config, ready=lambda url: _announce(config, url), asked=asked)
 
 
 def _parser() -> argparse.ArgumentParser:

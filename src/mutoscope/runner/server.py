@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import uvicorn
 from starlette.applications import Starlette
@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from mutoscope.core.errors import ConfigurationError, MutoscopeError
+from mutoscope.core.stopping import ended_before
 from mutoscope.runner.auth import BearerAuth
 from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.connection import DroppableProtocol
@@ -65,12 +66,15 @@ def build_app(config: RunnerConfig) -> Starlette:
     )
 
 
-async def serve(config: RunnerConfig, *, ready: Callable[[str], None] | None = None) -> None:
-    """Serve until cancelled or told to stop by a signal.
+async def serve(
+    config: RunnerConfig, *, ready: Callable[[str], None] | None = None, asked: asyncio.Event | None = None
+) -> None:
+    """Serve until cancelled, or asked to end.
 
     Args:
         config: How; with port 0 a free port is taken.
         ready: Called once with the base URL, such as ``http://127.0.0.1:41234``, when requests are served.
+        asked: Set by whoever wants it to end, such as a signal (``core/stopping.py``).
 
     Raises:
         ConfigurationError: The address cannot be listened on, or a model that is asked for cannot be offered.
@@ -84,18 +88,17 @@ async def serve(config: RunnerConfig, *, ready: Callable[[str], None] | None = N
             runner: Runner = app.state.runner
             runner.base_url = url
             runner.recover()
-            await _until_told(_Server(app, url, ready), listener)
+            await _until_asked(_Server(app, url, ready), listener, asked or asyncio.Event())
 
 
-async def _until_told(server: "_Server", listener: socket.socket) -> None:
-    """Serve; when cancelled, close connections first, as after a signal."""
+async def _until_asked(server: "_Server", listener: socket.socket, asked: asyncio.Event) -> None:
+    """Serve; at the end, however it comes, close connections first."""
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        await asyncio.shield(serving)
-    except asyncio.CancelledError:
+        await ended_before(asked, serving)
+    finally:
         server.should_exit = True
         await serving
-        raise
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -134,3 +137,8 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self._ready:
             self._ready(self._url)
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Take none: they are for the process that owns it."""
+        yield

@@ -4,9 +4,12 @@ import stat
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
+from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope, Send
 
+from mutoscope.api import problems
 from mutoscope.api.parts import Parts
-from mutoscope.core.errors import NotFound
+from mutoscope.core.errors import MutoscopeError, NotFound
 from mutoscope.storage.links import serving_headers
 from mutoscope.storage.local import LocalStore
 
@@ -32,4 +35,42 @@ async def get(key: str, request: Request, parts: Parts) -> Response:
     if not (media_type.startswith(_SHOWN) or media_type in _SHOWN_TYPES):
         headers["Content-Disposition"] = "attachment"
     del headers["Content-Type"]  # named by media_type, so that text is not given a charset twice
-    return FileResponse(path, headers=headers, media_type=media_type, stat_result=found)
+    return _File(path, headers=headers, media_type=media_type, stat_result=found)
+
+
+class InvalidRange(MutoscopeError):
+    """The header ``Range`` cannot be read."""
+
+    status, code, title = 400, "invalid_range", "The range is not valid"
+
+
+class RangeNotSatisfiable(MutoscopeError):
+    """The file has no such part."""
+
+    status, code, title = 416, "range_not_satisfiable", "The file has no such part"
+
+
+class _File(FileResponse):
+    """Starlette's, which says in plain text what is wrong with a range."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file; instead of an error of Starlette's, a problem."""
+        refused: list[Message] = []
+
+        async def look(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] in (400, 416):
+                refused.append(message)
+            elif not refused:
+                await send(message)
+
+        await super().__call__(scope, receive, look)
+        if refused:
+            await _problem(refused[0], instance=scope["path"])(scope, receive, send)
+
+
+def _problem(refused: Message, *, instance: str) -> Response:
+    if refused["status"] == InvalidRange.status:
+        return problems.answer(InvalidRange("Write the header as in Range: bytes=0-99."), instance=instance)
+    size = Headers(raw=refused["headers"])["content-range"]
+    error = RangeNotSatisfiable(f"The file has {size.rpartition('/')[2]} bytes.")
+    return problems.answer(error, instance=instance, headers={"Content-Range": size})

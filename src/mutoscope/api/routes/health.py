@@ -32,6 +32,7 @@ class Readiness(BaseModel):
     status: State
     database: State
     storage: State
+    engine: State | Literal["elsewhere"]
 
 
 @router.get("/healthz", summary="Is the process alive?")
@@ -42,11 +43,18 @@ async def healthz() -> Health:
 
 @router.get("/readyz", responses={503: {"model": Readiness}}, summary="Can requests be served?")
 async def readyz(request: Request, response: Response, parts: Parts) -> Readiness:
-    """Asks the database and the file store."""
+    """Asks the database and the file store, and looks whether the engine runs, unless that is left to workers."""
     database, storage = await asyncio.gather(_answers(parts, _database), _answers(parts, _storage))
-    ready = database == storage == "ok" and not request.app.state.stopping.is_set()
+    engine = _engine(request.app.state.engine)
+    ready = "down" not in (database, storage, engine) and not request.app.state.stopping.is_set()
     response.status_code = 200 if ready else 503
-    return Readiness(status="ok" if ready else "down", database=database, storage=storage)
+    return Readiness(status="ok" if ready else "down", database=database, storage=storage, engine=engine)
+
+
+def _engine(task: asyncio.Task[None] | None) -> State | Literal["elsewhere"]:
+    if task is None:
+        return "elsewhere"
+    return "down" if task.done() else "ok"
 
 
 async def _answers(parts: Runtime, ask: Callable[[Runtime], Awaitable[None]]) -> State:

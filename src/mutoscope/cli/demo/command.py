@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,9 @@ from mutoscope.cli.demo.stage import Stage, set_stage
 from mutoscope.cli.demo.story import fresh_keys, tell
 from mutoscope.cli.output import note, say
 from mutoscope.cli.setup import prepare
-from mutoscope.cli.stopping import stop_signals
-from mutoscope.core.errors import ConfigurationError
+from mutoscope.core.errors import PartEnded
 from mutoscope.core.logging import configure_logging
+from mutoscope.core.stopping import drop, ended_before, stop_signals
 
 PROMPT = "a lighthouse on a cliff at sunset, calm sea, first stars"
 
@@ -33,7 +33,7 @@ class Show:
     runtime: Runtime
     url: str
     runner: RunnerChild | None
-    server: asyncio.Task[None]
+    parts: Sequence[asyncio.Task[None]]
 
 
 def demo(
@@ -60,13 +60,9 @@ def demo(
 async def _demo(stage: Stage, listener: socket.socket, prompt: str, *, once: bool) -> None:
     with stop_signals() as asked:
         playing = asyncio.create_task(_play(stage, listener, prompt, once=once))
-        stopped = asyncio.create_task(asked.wait())
-        await asyncio.wait({playing, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        if not playing.done():
+        if not await ended_before(asked, playing):
             note("Stopping.")
-            playing.cancel()
-            await asyncio.wait({playing})
+            await drop(playing)
             return
         await playing
 
@@ -96,8 +92,9 @@ async def _running(stage: Stage, listener: socket.socket) -> AsyncGenerator[Show
         configure_logging(settings.log_level, as_json=settings.log_json)
         await prepare(settings)
         runtime = await stack.enter_async_context(open_runtime(settings, base_url=url))
-        server = await stack.enter_async_context(serving(build_app(runtime, run_engine=True), listener))
-        yield Show(runtime, url, runner, server)
+        app = build_app(runtime, run_engine=True)
+        server = await stack.enter_async_context(serving(app, listener))
+        yield Show(runtime, url, runner, [server, app.state.engine])
 
 
 def _introduce(stage: Stage, show: Show) -> None:
@@ -111,15 +108,13 @@ def _introduce(stage: Stage, show: Show) -> None:
 
 
 async def _until_something_ends(show: Show) -> None:
-    watched = {show.server}
-    if show.runner:
-        watched.add(asyncio.create_task(_ended(show.runner)))
+    runner = [asyncio.create_task(_ended(show.runner))] if show.runner else []
     try:
-        await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([*show.parts, *runner], return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in watched - {show.server}:
+        for task in runner:
             task.cancel()
-    raise ConfigurationError("A part of the demo ended by itself; see runner.log and the messages above.")
+    raise PartEnded("A part of the demo ended by itself; see runner.log and the messages above.")
 
 
 async def _ended(runner: RunnerChild) -> None:

@@ -6,7 +6,7 @@ from alembic import op
 from mutoscope.db.base import Json, Utc
 
 revision = "0002_uploads"
-down_revision = "0001"
+down_revision = "0002_output_order"
 branch_labels = None
 depends_on = None
 
