@@ -2,13 +2,16 @@
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+
+from pydantic import SecretStr
 
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.settings import Settings
 from mutoscope.providers.replicate import Replicate
+from mutoscope.providers.tokens import Tokens
 from mutoscope.storage.base import ObjectStore
 from mutoscope.storage.hosts import HostList
 from mutoscope.storage.links import LinkSigner
@@ -21,17 +24,40 @@ from mutoscope.storage.sources import SourceRefused
 DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+[^,\s]*,")
 
 
-def open_provider(settings: Settings) -> Replicate:
-    """The provider of the settings. Raises ``ConfigurationError`` without a token."""
-    if settings.replicate_api_token is None:
+PROVIDER = "replicate"
+
+
+def open_providers(settings: Settings) -> dict[str, Replicate]:
+    """The provider accounts of the settings by name, the main one first.
+
+    Raises:
+        ConfigurationError: There is none, because no token is set.
+    """
+    if not settings.account_names:
         raise ConfigurationError(
             "REPLICATE_API_TOKEN is not set. Set it; or start `mutoscope runner`, set REPLICATE_BASE_URL to its "
             "address and REPLICATE_API_TOKEN to its token."
         )
-    secret = settings.replicate_webhook_secret
+    found: dict[str, Replicate] = {}
+    if PROVIDER in settings.account_names:
+        newest = [settings.replicate_api_token] if settings.replicate_api_token else []
+        tokens = _tokens([*newest, *settings.replicate_old_api_tokens], settings.replicate_api_token_file)
+        found[PROVIDER] = _replicate(settings, PROVIDER, tokens, settings.replicate_webhook_secret)
+    for name, account in settings.replicate_accounts.items():
+        tokens = _tokens(account.api_tokens, account.api_token_file)
+        found[name] = _replicate(settings, name, tokens, account.webhook_secret)
+    return found
+
+
+def _tokens(given: Sequence[SecretStr], file: Path | None) -> Tokens:
+    return Tokens([one.get_secret_value() for one in given], file)
+
+
+def _replicate(settings: Settings, name: str, tokens: Tokens, secret: SecretStr | None) -> Replicate:
     return Replicate(
         settings.replicate_base_url,
-        settings.replicate_api_token.get_secret_value(),
+        tokens,
+        name=name,
         webhook_secrets=[secret.get_secret_value()] if secret else [],
         webhook_tolerance_s=settings.webhook_tolerance_s,
     )

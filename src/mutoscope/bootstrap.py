@@ -2,29 +2,31 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import httpx
 
 from mutoscope.accounts.service import Accounts
-from mutoscope.adapters import file_test, open_links, open_provider, open_store
-from mutoscope.catalog.service import Catalog
+from mutoscope.adapters import file_test, open_links, open_providers, open_store
+from mutoscope.catalog.service import Catalog, FetchSchema
 from mutoscope.core.clock import Clock, SystemClock
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.killpoints import KillAt, KillPoints, NoKillPoints
 from mutoscope.core.settings import Settings
 from mutoscope.db import migrate
 from mutoscope.db.engine import Database
-from mutoscope.engines.chores import Chores, expire_lots, forget_messages, forget_streams
+from mutoscope.engines.chores import Chore, Chores, expire_lots, forget_messages, forget_streams
 from mutoscope.engines.embedded import EmbeddedEngine
 from mutoscope.generations.admission import Limits
 from mutoscope.generations.inputs import InputFiles
 from mutoscope.generations.machine import Machine, Policy
 from mutoscope.generations.pacing import Pace
+from mutoscope.generations.placement import Placement
 from mutoscope.generations.ports import Bell
 from mutoscope.generations.service import Generations
 from mutoscope.generations.signals import Signals
@@ -39,7 +41,6 @@ from mutoscope.uploads.service import Uploads
 log = logging.getLogger(__name__)
 
 CALLBACK_PATH = "/callbacks/{provider}"
-PROVIDER = "replicate"
 FILE_CONNECTIONS = 16
 
 
@@ -81,8 +82,9 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
         database = Database(settings.database, pool_size=settings.database_pool)
         stack.push_async_callback(database.aclose)
         await check_schema(database)
-        provider = open_provider(settings)
-        stack.push_async_callback(provider.aclose)
+        providers = open_providers(settings)
+        for provider in providers.values():
+            stack.push_async_callback(provider.aclose)
         links = open_links(settings, base_url)
         store = open_store(settings, links)
         stack.push_async_callback(store.aclose)
@@ -95,7 +97,7 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
         machine = Machine(
             database=database,
             clock=clock,
-            providers={PROVIDER: provider},
+            providers=providers,
             store=store,
             open_source=HttpSource(http, file_hosts).stream,
             is_file=file_test(HostList(file_hosts)),
@@ -105,18 +107,28 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
             inputs=_input_files(settings, database, clock, store, kill),
             kill=kill,
         )
-        runtime = _runtime(settings, machine, signals, provider, links)
+        runtime = _runtime(settings, machine, signals, providers, links)
         stack.push_async_callback(runtime.catalog.aclose)
         stack.push_async_callback(runtime.streams.aclose)
         yield runtime
 
 
-def _runtime(settings: Settings, machine: Machine, signals: Signals, provider: Replicate, links: LinkSigner) -> Runtime:
+def _runtime(
+    settings: Settings, machine: Machine, signals: Signals, providers: Mapping[str, Replicate], links: LinkSigner
+) -> Runtime:
     database, clock = machine.database, machine.clock
-    catalog = Catalog(database, clock, settings.models, provider.openapi_schema)
+    catalog = Catalog(database, clock, settings.models, _schemas(settings, providers))
+    limits = {name: _limits(settings, name) for name in providers}
     uploads = machine.inputs.uploads
     generations = Generations(
-        database, clock, catalog, machine.bell, signals, PROVIDER, machine.kill, inputs=machine.inputs
+        database,
+        clock,
+        catalog,
+        machine.bell,
+        signals,
+        kill=machine.kill,
+        inputs=machine.inputs,
+        placement=Placement({name: one.settings.creates_per_minute for name, one in limits.items()}),
     )
     return Runtime(
         settings=settings,
@@ -126,11 +138,11 @@ def _runtime(settings: Settings, machine: Machine, signals: Signals, provider: R
         catalog=catalog,
         generations=generations,
         machine=machine,
-        engine=EmbeddedEngine(machine, {PROVIDER: _limits(settings)}, signals, settings.engine),
-        chores=_chores(settings, database, clock, provider, uploads),
+        engine=EmbeddedEngine(machine, limits, signals, settings.engine),
+        chores=_chores(settings, database, clock, providers, uploads),
         signals=signals,
         bell=machine.bell,
-        provider=provider,
+        provider=next(iter(providers.values())),
         store=machine.store,
         links=links,
         uploads=uploads,
@@ -163,10 +175,10 @@ def _report_end(engine: asyncio.Task[None]) -> None:
         log.critical("the engine has ended by itself: nothing moves generations here any more", exc_info=error)
 
 
-def callback_url(public_url: str, provider: str) -> Callable[[str], str]:
-    """How a ref becomes the URL that the provider is told to call."""
-    base = public_url.rstrip("/") + CALLBACK_PATH.format(provider=provider)
-    return lambda ref: f"{base}?{urlencode({'ref': ref})}"
+def callback_url(public_url: str) -> Callable[[str, str], str]:
+    """How the name of a provider account and a ref become the URL that the provider is told to call."""
+    base = public_url.rstrip("/")
+    return lambda name, ref: f"{base}{CALLBACK_PATH.format(provider=name)}?{urlencode({'ref': ref})}"
 
 
 async def check_schema(database: Database) -> None:
@@ -212,18 +224,39 @@ def _policy(settings: Settings) -> Policy:
         unreachable_grace=timedelta(seconds=settings.unreachable_grace_s),
         expiry_grace_s=settings.expiry_grace_s,
         storage_prefix=settings.storage_prefix,
-        webhook_url=callback_url(settings.public_url, PROVIDER) if settings.public_url else None,
+        webhook_url=callback_url(settings.public_url) if settings.public_url else None,
     )
 
 
-def _limits(settings: Settings) -> Limits:
+def _limits(settings: Settings, name: str) -> Limits:
     caps = {alias: m.max_in_flight for alias, m in settings.models.items() if m.max_in_flight}
-    return Limits(settings.admission, caps)
+    own = settings.replicate_accounts.get(name)
+    return Limits(own.admission if own else settings.admission, caps)
 
 
-def _chores(settings: Settings, database: Database, clock: Clock, provider: Replicate, uploads: Uploads) -> Chores:
+def _schemas(settings: Settings, providers: Mapping[str, Replicate]) -> FetchSchema:
+    """Asks an account that may run a model for its schema: others may not see it."""
+    owners = {str(one.reference): one.accounts[0] for one in settings.models.values() if one.accounts}
+
+    async def fetch(reference: str) -> dict[str, Any]:
+        owner = owners.get(reference) or next(iter(providers))
+        return await providers[owner].openapi_schema(reference)
+
+    return fetch
+
+
+def _chores(
+    settings: Settings, database: Database, clock: Clock, providers: Mapping[str, Replicate], uploads: Uploads
+) -> Chores:
     forget = (forget_messages(database, clock), forget_streams(database, clock))
-    chores = [expire_lots(database, clock), *forget, uploads.remove_old]
-    if settings.webhooks_on and settings.replicate_webhook_secret is None:
-        chores.insert(0, provider.learn_webhook_secret)
-    return Chores(chores)
+    learn = [_learn_secret(one, clock) for one in providers.values()] if settings.webhooks_on else []
+    return Chores([*learn, expire_lots(database, clock), *forget, uploads.remove_old])
+
+
+def _learn_secret(provider: Replicate, clock: Clock) -> Chore:
+    """Where no secret was given; it does nothing where one is known."""
+
+    async def chore() -> None:
+        await provider.learn_webhook_secret(now=clock.now())
+
+    return chore

@@ -46,7 +46,11 @@ def test_nothing_is_served_that_is_not_in_the_document(here: Service) -> None:
     document = build_app(here.runtime, run_engine=False).openapi()
     served = {f"/v1{path}" for room in _V1 for path in _paths(room.router)}
     served |= {path for room in _OUTSIDE for path in _paths(room.router)}
-    assert served == {path for _, path in routes(document)} | {"/callbacks/{provider}", "/files/{key:path}"}
+    assert served == {path for _, path in routes(document)} | {
+        "/callbacks/{provider}",
+        "/callbacks/self-test",
+        "/files/{key:path}",
+    }
 
 
 def _paths(router: APIRouter) -> set[str]:

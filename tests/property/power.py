@@ -136,6 +136,9 @@ class HeldProvider:
     async def openapi_schema(self, reference: str) -> dict[str, Any]:
         return await self.fake.openapi_schema(reference)
 
+    async def renew_webhook_secret(self, *, now: datetime) -> bool:
+        return await self.fake.renew_webhook_secret(now=now)
+
     def read_webhook(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> WebhookMessage:
         return self.fake.read_webhook(headers, body, now=now)
 

@@ -109,7 +109,7 @@ class Shop:
                 unreachable_grace=timedelta(minutes=10),
                 expiry_grace_s=3600,
                 storage_prefix="kept",
-                webhook_url=(lambda ref: f"https://us.example/callbacks/fake?ref={ref}") if webhooks else None,
+                webhook_url=(lambda name, ref: f"https://us.example/callbacks/{name}?ref={ref}") if webhooks else None,
             ),
             kill=self.power,
             inputs=self._inputs(),

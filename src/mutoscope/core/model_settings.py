@@ -43,6 +43,8 @@ class ModelSettings(Frozen):
     reference: str
     # What a run is: a prediction, or a training, which makes a new version of the model that the request names.
     kind: Literal["prediction", "training"] = "prediction"
+    # The provider accounts that may run it; none: all of them.
+    accounts: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     price: PriceSettings
     credit_type: str = Field(default="image_generation", pattern=r"^[a-z][a-z0-9_]{0,63}$")
     description: str = ""

@@ -34,7 +34,8 @@ class Policy:
     unreachable_grace: timedelta
     expiry_grace_s: int
     storage_prefix: str
-    webhook_url: Callable[[str], str] | None
+    # Of a provider account and a ref; none: providers are polled.
+    webhook_url: Callable[[str, str], str] | None
 
 
 @dataclass(frozen=True, slots=True)

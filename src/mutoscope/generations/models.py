@@ -196,3 +196,7 @@ class ProviderBudget(Base):
     next_create_at: Mapped[datetime]
     # Set by a 429, cleared by time.
     closed_until: Mapped[datetime | None]
+    # A lower rate that a 429 told us of; after `told_until` it is raised again, step by step.
+    told_per_minute: Mapped[int | None] = mapped_column(Integer)
+    told_burst: Mapped[int | None] = mapped_column(Integer)
+    told_until: Mapped[datetime | None]

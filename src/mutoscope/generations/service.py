@@ -27,6 +27,7 @@ from mutoscope.db.engine import Database
 from mutoscope.events import service as events
 from mutoscope.generations.inputs import InputFiles
 from mutoscope.generations.models import Generation, OutputFile
+from mutoscope.generations.placement import Placement
 from mutoscope.generations.ports import Bell
 from mutoscope.generations.rows import COLUMNS, seen
 from mutoscope.generations.signals import Signals
@@ -100,6 +101,8 @@ class Generations:
     provider: str = "replicate"
     kill: KillPoints = field(default_factory=NoKillPoints)
     inputs: InputFiles = field(kw_only=True)
+    # Chooses among several provider accounts; without one everything runs at ``provider``.
+    placement: Placement | None = field(default=None, kw_only=True)
 
     async def create(self, account_id: str, new: NewGeneration) -> Generation:
         """Validate, quote, hold and record: all of it, or nothing.
@@ -246,7 +249,7 @@ class Generations:
             "due_at": queue_deadline,
             "queue_deadline": queue_deadline,
             "model": new.model,
-            "provider": self.provider,
+            "provider": self.placement.choose(entry.settings.accounts) if self.placement else self.provider,
             "reference": str(entry.reference),
             "kind": entry.settings.kind,
             "destination": new.destination,

@@ -152,7 +152,7 @@ def _request(machine: Machine, row: Generation, ref: str, sent: Mapping[str, Any
     return PredictionRequest(
         row.reference,
         sent,
-        url(ref) if url else None,
+        url(row.provider, ref) if url else None,
         events,
         settings.run_timeout_s,
         destination=row.destination,
@@ -178,6 +178,8 @@ async def _throttled(machine: Machine, row: Generation, error: Throttled) -> Gen
         await attempts.mark(session, row, "refused", reason=error.detail[:1000], ended_at=now)
         moved = await move(session, row, Phase.QUEUED, now=now, due=row.queue_deadline)
         await admission.close(session, row.provider, until=now + timedelta(seconds=error.retry_after_s))
+        if error.rate:
+            await admission.tell(session, row.provider, error.rate, now=now)
     return moved
 
 

@@ -7,9 +7,10 @@ from typing import Any, cast
 
 import httpx
 
-from mutoscope.providers.base import ProviderDown, Throttled
+from mutoscope.providers.base import ProviderDown, Rate, Throttled
 
 MAX_RETRY_AFTER_S = 300.0
+_REDUCED = re.compile(r"reduced to (\d{1,5}) requests? per minute(?: with a burst of (\d{1,5}))?", re.IGNORECASE)
 _RESETS_IN = re.compile(r"resets in ~?(\d+(?:\.\d+)?)\s*s")
 
 
@@ -21,7 +22,14 @@ def raise_if_throttled(answer: httpx.Response) -> None:
     found = _RESETS_IN.search(said_in_words)
     said = (answer.headers.get("retry-after"), body(answer).get("retry_after"), found and found[1])
     seconds = next((s for s in map(_seconds, said) if s is not None), 5.0)
-    raise Throttled(f"Replicate throttles us: {said_in_words}", retry_after_s=min(max(seconds, 0.1), MAX_RETRY_AFTER_S))
+    seconds = min(max(seconds, 0.1), MAX_RETRY_AFTER_S)
+    raise Throttled(f"Replicate throttles us: {said_in_words}", retry_after_s=seconds, rate=told_rate(said_in_words))
+
+
+def told_rate(text: str) -> Rate | None:
+    """The rate that a refusal speaks of: accounts with little credit are "reduced to 6 requests per minute"."""
+    found = _REDUCED.search(text)
+    return Rate(max(int(found[1]), 1), max(int(found[2] or 1), 1)) if found else None
 
 
 def document(answer: httpx.Response) -> dict[str, Any]:

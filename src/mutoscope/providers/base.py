@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from mutoscope.core.errors import MutoscopeError
@@ -21,6 +21,7 @@ __all__ = [
     "Provider",
     "ProviderDown",
     "ProviderError",
+    "Rate",
     "StreamEvent",
     "StreamGone",
     "Throttled",
@@ -40,14 +41,28 @@ class CreateRefused(ProviderError):
     code = "provider_refused"
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How fast a provider says that predictions may be created, for example because its own credit runs low."""
+
+    per_minute: int
+    burst: int
+
+    @property
+    def interval(self) -> timedelta:
+        """The time one create uses up."""
+        return timedelta(minutes=1) / self.per_minute
+
+
 class Throttled(ProviderError):
-    """The provider asks us to come back later; it did nothing."""
+    """The provider asks us to come back later; it did nothing. With ``rate`` it also says how fast it lets us now."""
 
     code, retryable = "provider_throttled", True
 
-    def __init__(self, detail: str, *, retry_after_s: float) -> None:
+    def __init__(self, detail: str, *, retry_after_s: float, rate: "Rate | None" = None) -> None:
         super().__init__(detail)
         self.retry_after_s = retry_after_s
+        self.rate = rate
 
 
 class ProviderDown(ProviderError):
@@ -192,6 +207,14 @@ class Provider(Protocol):
 
     async def openapi_schema(self, reference: str) -> dict[str, Any]:
         """The OpenAPI document of what would be run. Raises ``CreateRefused`` (no such model) or as ``get`` does."""
+        ...
+
+    async def renew_webhook_secret(self, *, now: datetime) -> bool:
+        """A signature did not match: ask once, and not often, with which secret webhooks are signed now.
+
+        Returns:
+            Whether it is another one than was known, so that it is worth reading the webhook again.
+        """
         ...
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> WebhookMessage:

@@ -26,11 +26,12 @@ from mutoscope.providers.base import (
     StreamEvent,
     WebhookMessage,
 )
+from mutoscope.providers.webhook_secrets import WebhookSecrets
 from mutoscope.replicate_protocol import webhooks
 from mutoscope.replicate_protocol.predictions import Prediction
 from mutoscope.replicate_protocol.references import parse_reference
 
-Call = Literal["create", "get", "cancel", "recent", "openapi_schema", "send_file", "find_file", "stream"]
+Call = Literal["create", "get", "cancel", "recent", "openapi_schema", "send_file", "find_file", "stream", "secret"]
 STREAMS = "https://stream.fake/"
 FILE_LIFE = timedelta(days=1)
 ANY_INPUT: dict[str, Any] = {"components": {"schemas": {"Input": {"type": "object"}}}}
@@ -60,6 +61,7 @@ class FakeProvider:
         broken: Calls that fail, and with what.
         lists_nothing: Whether its list is empty, whatever there is.
         cancels_nothing: Whether a cancel is acknowledged and forgotten.
+        secrets: What we know of the secrets that it signs with.
         keeps_deadlines: Whether ``Cancel-After`` is honoured.
     """
 
@@ -77,6 +79,7 @@ class FakeProvider:
         self._made_as: dict[str, Kind] = {}
         self._clock, self._schemas = clock, schemas
         self._secret = webhooks.new_webhook_secret()
+        self.secrets = WebhookSecrets([self._secret], self._tell_secret)
 
     def of(self, kind: Kind) -> "FakeProvider":
         """See ``Provider.of``. The other one shares what there is, and can be troubled by itself."""
@@ -148,9 +151,21 @@ class FakeProvider:
         self._check("openapi_schema")
         return self._known(reference)
 
+    async def renew_webhook_secret(self, *, now: datetime) -> bool:
+        """See ``Provider.renew_webhook_secret``."""
+        return await self.secrets.renew(now)
+
+    async def _tell_secret(self) -> str:
+        self._check("secret")
+        return self._secret
+
+    def change_webhook_secret(self) -> None:
+        """From now on it signs with another secret, and tells nobody who does not ask."""
+        self._secret = webhooks.new_webhook_secret()
+
     def read_webhook(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> WebhookMessage:
         """Read what ``webhook`` made; see ``Provider.read_webhook``."""
-        message_id = webhooks.verify([self._secret], headers, body, now=now)
+        message_id = webhooks.verify(self.secrets.current(now), headers, body, now=now)
         try:
             return WebhookMessage(message_id, Prediction.model_validate_json(body))
         except ValidationError as error:

@@ -30,6 +30,7 @@ from mutoscope.providers.base import (
 from mutoscope.providers.calls import Calls
 from mutoscope.providers.streams import read_stream
 from mutoscope.providers.tokens import Tokens
+from mutoscope.providers.webhook_secrets import WebhookSecrets
 from mutoscope.replicate_protocol import webhooks
 from mutoscope.replicate_protocol.durations import format_cancel_after
 from mutoscope.replicate_protocol.predictions import Prediction, PredictionPage
@@ -44,11 +45,11 @@ class Replicate:
     Args:
         base_url: ``https://api.replicate.com``, or a local runner's address.
         tokens: The account's API tokens, or its one token; sent to ``base_url`` only.
+        name: What the account is called among ours.
         webhook_secrets: Secrets that webhooks may be signed with, newest first.
         webhook_tolerance_s: How old, or how far ahead, a webhook's timestamp may be.
     """
 
-    name = "replicate"
     kind: Kind = "prediction"
 
     def __init__(
@@ -56,11 +57,13 @@ class Replicate:
         base_url: str,
         tokens: Tokens | str,
         *,
+        name: str = "replicate",
         webhook_secrets: Sequence[str] = (),
         webhook_tolerance_s: int = 300,
     ) -> None:
         self._calls = Calls(base_url, Tokens([tokens]) if isinstance(tokens, str) else tokens)
-        self._secrets = webhook_secrets
+        self.name = name
+        self._secrets = WebhookSecrets(webhook_secrets, self._ask_for_secret)
         self._tolerance_s = webhook_tolerance_s
 
     def of(self, kind: Kind) -> "Replicate":
@@ -134,19 +137,31 @@ class Replicate:
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> WebhookMessage:
         """Check and read a webhook; see ``Provider.read_webhook``."""
-        message_id = webhooks.verify(self._secrets, headers, body, now=now, tolerance_s=self._tolerance_s)
+        known = self._secrets.current(now)
+        message_id = webhooks.verify(known, headers, body, now=now, tolerance_s=self._tolerance_s)
         try:
             return WebhookMessage(message_id, Prediction.model_validate_json(body))
         except ValidationError as error:
             raise InvalidRequest("The webhook's body is not a prediction") from error
 
-    async def learn_webhook_secret(self) -> None:
-        """Ask for the account's own signing secret, unless one was given. For development; production is told it."""
+    async def learn_webhook_secret(self, *, now: datetime) -> None:
+        """Ask for the account's own signing secret, unless one is known. For development; production is told it."""
         if not self._secrets:
-            key = document(await self._calls.repeatable("GET", "webhooks/default/secret")).get("key")
-            if not isinstance(key, str) or not key.startswith(webhooks.SECRET_PREFIX):
-                raise ProviderDown("Replicate's answer is not a webhook secret")
-            self._secrets = [key]
+            await self._secrets.renew(now)
+
+    async def renew_webhook_secret(self, *, now: datetime) -> bool:
+        """Ask whether the signing secret was changed; see ``Provider.renew_webhook_secret``."""
+        return await self._secrets.renew(now)
+
+    async def _ask_for_secret(self) -> str:
+        key = document(await self._calls.repeatable("GET", "webhooks/default/secret")).get("key")
+        if not isinstance(key, str) or not key.startswith(webhooks.SECRET_PREFIX):
+            raise ProviderDown("Replicate's answer is not a webhook secret")
+        return key
+
+    async def webhook_secret(self) -> str:
+        """The secret that the account's webhooks are signed with now; for ``doctor``."""
+        return await self._ask_for_secret()
 
     async def account(self) -> dict[str, Any]:
         """Whose token this is; for ``doctor``."""

@@ -13,6 +13,7 @@ from mutoscope.storage.sniff import ACTIVE_MEDIA_TYPES
 _CONTEXT = (
     b"mutoscope link v1"  # so that a signature made for another purpose with the same secret is worth nothing here
 )
+_PROOF = b"mutoscope proof v1\0"
 MIN_SECRET_BYTES = 16
 
 
@@ -45,6 +46,10 @@ class LinkSigner:
             raise ConfigurationError(f"A secret for links needs at least {MIN_SECRET_BYTES} bytes.")
         self._secrets = (secret, *old_secrets)
         self._base_url = base_url.rstrip("/")
+
+    def proof(self, nonce: str) -> str:
+        """What only somebody with our secret can say to ``nonce``."""
+        return hmac.new(self._secrets[0], _PROOF + nonce.encode(), hashlib.sha256).hexdigest()
 
     def sign(self, key: str, expires_at: datetime, media_type: str) -> str:
         """A URL for ``key`` that is good until ``expires_at`` (whole seconds) and is served as ``media_type``."""
