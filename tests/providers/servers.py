@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -64,9 +65,11 @@ async def _read(reader: asyncio.StreamReader) -> Asked:
 
 
 @asynccontextmanager
-async def scripted_server() -> AsyncGenerator[ScriptedServer]:
+async def scripted_server(tls: ssl.SSLContext | None = None) -> AsyncGenerator[ScriptedServer]:
     one = ScriptedServer()
-    server = await asyncio.start_server(one.serve, "127.0.0.1", 0)
-    one.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(one.serve, "127.0.0.1", 0, ssl=tls)
+    one.url = (
+        f"{'https' if tls else 'http'}://{'localhost' if tls else '127.0.0.1'}:{server.sockets[0].getsockname()[1]}"
+    )
     async with server:
         yield one

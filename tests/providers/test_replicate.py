@@ -17,6 +17,7 @@ from mutoscope.providers.base import (
     PredictionMissing,
     ProviderDown,
     ProviderError,
+    Rate,
     Throttled,
 )
 from mutoscope.providers.replicate import MAX_PAGES, Replicate
@@ -186,6 +187,31 @@ async def test_a_429_is_obeyed_by_its_own_clock(
         with pytest.raises(Throttled) as throttled:
             await read(replicate)
         assert throttled.value.retry_after_s == seconds
+
+
+LOW_CREDIT = (
+    "Request was throttled. Your rate limit for creating predictions is reduced to 6 requests per minute with a burst "
+    "of 1 requests while you have less than $5.0 in credit. Your rate limit resets in ~5s."
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "rate"),
+    [
+        (LOW_CREDIT, Rate(6, 1)),
+        ("reduced to 60 requests per minute while you have no card", Rate(60, 1)),
+        ("reduced to 0 requests per minute with a burst of 0", Rate(1, 1)),
+        (SENTENCE, None),
+        ("reduced to a few requests per minute", None),
+    ],
+)
+async def test_a_429_may_tell_a_rate(
+    server: ScriptedServer, replicate: Replicate, said: str, rate: Rate | None
+) -> None:
+    server.will(answer(429, {"detail": said, "status": 429, "retry_after": 5}))
+    with pytest.raises(Throttled) as throttled:
+        await replicate.create(CREATE)
+    assert (throttled.value.rate, throttled.value.retry_after_s) == (rate, 5)
 
 
 async def test_a_redirect_is_not_followed_with_the_token(server: ScriptedServer, replicate: Replicate) -> None:

@@ -99,12 +99,14 @@ class Calls:
     async def _authorized(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **content: Any
     ) -> httpx.Response:
-        """A token that is not known did nothing, so the call is made again with another one, if there is one."""
+        """A token that is not known did nothing, so the call is made again with another one, while there is one."""
         token = self._tokens.current()
-        answer = await self.http.request(method, path, headers={**(headers or {}), **_bearer(token)}, **content)
-        if answer.status_code == 401 and (other := self._tokens.instead_of(token)):
-            answer = await self.http.request(method, path, headers={**(headers or {}), **_bearer(other)}, **content)
-        return answer
+        while True:
+            answer = await self.http.request(method, path, headers={**(headers or {}), **_bearer(token)}, **content)
+            other = self._tokens.instead_of(token) if answer.status_code == 401 else None
+            if other is None:
+                return answer
+            token = other
 
 
 def _bearer(token: str) -> dict[str, str]:
