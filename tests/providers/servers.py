@@ -68,8 +68,7 @@ async def _read(reader: asyncio.StreamReader) -> Asked:
 async def scripted_server(tls: ssl.SSLContext | None = None) -> AsyncGenerator[ScriptedServer]:
     one = ScriptedServer()
     server = await asyncio.start_server(one.serve, "127.0.0.1", 0, ssl=tls)
-    one.url = (
-        f"{'https' if tls else 'http'}://{'localhost' if tls else '127.0.0.1'}:{server.sockets[0].getsockname()[1]}"
-    )
+    scheme, host = ("https", "localhost") if tls else ("http", "127.0.0.1")
+    one.url = f"{scheme}://{host}:{server.sockets[0].getsockname()[1]}"
     async with server:
         yield one
