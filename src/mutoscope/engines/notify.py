@@ -52,7 +52,11 @@ class PostgresBell:
                 await self._serve()
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("LISTEN/NOTIFY is down, sweeping meanwhile: %s", error)
-                await asyncio.sleep(RECONNECT_S)
+            except Exception:
+                # The edge of the bell: it must ring again, however its connection broke. asyncpg's own errors about a
+                # connection that is lost in the middle of something are of many kinds.
+                log.exception("LISTEN/NOTIFY broke unexpectedly, sweeping meanwhile")
+            await asyncio.sleep(RECONNECT_S)
 
     def _gather(self, payload: str) -> None:
         if len(self._gathered) < MAX_GATHERED:

@@ -82,11 +82,15 @@ async def _take_all(machine: Machine, row: Generation, sources: list[str]) -> li
                 allowed_media_types=settings.media_types,
             )
 
+    # Not `except*`: what that raises is wrapped in a group again by Python 3.11.0 to 3.11.3.
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(take(number, source)) for number, source in enumerate(sources)]
-    except* MutoscopeError as errors:
-        raise errors.exceptions[0] from errors
+    except ExceptionGroup as errors:
+        known, unknown = errors.split(MutoscopeError)
+        if known is None or unknown is not None:
+            raise
+        raise known.exceptions[0] from errors
     return [task.result() for task in tasks]
 
 
