@@ -1,34 +1,37 @@
-"""The only place that names concrete adapters: settings in, running parts out."""
+"""Settings in, running parts out: puts the rooms together. The adapters are made in ``adapters``."""
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import cast
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import httpx
 
 from mutoscope.accounts.service import Accounts
-from mutoscope.catalog.service import Catalog
+from mutoscope.adapters import open_links, open_pages, open_providers, open_store
+from mutoscope.catalog.service import Catalog, FetchSchema
 from mutoscope.core.clock import Clock, SystemClock
 from mutoscope.core.errors import ConfigurationError
-from mutoscope.core.kept_secret import kept_secret
-from mutoscope.core.killpoints import KillAt, NoKillPoints
+from mutoscope.core.killpoints import KillAt, KillPoints, NoKillPoints
 from mutoscope.core.settings import Settings
 from mutoscope.db import migrate
 from mutoscope.db.engine import Database
-from mutoscope.engines.chores import Chores, expire_lots, forget_deliveries, forget_messages
+from mutoscope.engines.chores import Chore, Chores, expire_lots, forget_deliveries, forget_messages, forget_streams
 from mutoscope.engines.embedded import EmbeddedEngine
 from mutoscope.generations.admission import Limits
 from mutoscope.generations.as_prediction import PredictionBodies
+from mutoscope.generations.inputs import InputFiles
 from mutoscope.generations.machine import Machine, Policy
 from mutoscope.generations.pacing import Pace
+from mutoscope.generations.placement import Placement
 from mutoscope.generations.ports import Bell
 from mutoscope.generations.service import Generations
 from mutoscope.generations.signals import Signals
+from mutoscope.generations.streams.service import Streams
 from mutoscope.generations.telling import KIND
 from mutoscope.providers.pages import ProviderPages
 from mutoscope.providers.replicate import Replicate
@@ -36,9 +39,7 @@ from mutoscope.storage.base import ObjectStore
 from mutoscope.storage.fetch import HttpSource
 from mutoscope.storage.hosts import HostList
 from mutoscope.storage.links import LinkSigner
-from mutoscope.storage.local import LocalStore
-from mutoscope.storage.objects import ObstoreStore
-from mutoscope.storage.s3 import S3Settings
+from mutoscope.uploads.service import Uploads
 from mutoscope.webhooks.courier import Courier
 from mutoscope.webhooks.posting import Poster
 from mutoscope.webhooks.secrets import WebhookSecrets
@@ -47,7 +48,6 @@ from mutoscope.webhooks.sending import Sender
 log = logging.getLogger(__name__)
 
 CALLBACK_PATH = "/callbacks/{provider}"
-PROVIDER = "replicate"
 FILE_CONNECTIONS = 16
 
 
@@ -72,6 +72,8 @@ class Runtime:
     pages: ProviderPages
     webhook_secrets: WebhookSecrets
     courier: Courier
+    uploads: Uploads
+    streams: Streams
 
 
 @asynccontextmanager
@@ -90,8 +92,9 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
         database = Database(settings.database, pool_size=settings.database_pool)
         stack.push_async_callback(database.aclose)
         await check_schema(database)
-        provider = open_provider(settings)
-        stack.push_async_callback(provider.aclose)
+        providers = open_providers(settings)
+        for provider in providers.values():
+            stack.push_async_callback(provider.aclose)
         links = open_links(settings, base_url)
         store = open_store(settings, links)
         stack.push_async_callback(store.aclose)
@@ -100,36 +103,53 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
         file_hosts = (*settings.replicate_file_hosts, urlsplit(settings.replicate_base_url).netloc)
         signals = Signals()
         bell = await _bell(stack, database, signals)
+        kill = KillAt(settings.kill_at) if settings.kill_at else NoKillPoints()
         machine = Machine(
             database=database,
             clock=clock,
-            providers={PROVIDER: provider},
+            providers=providers,
             store=store,
             open_source=HttpSource(http, file_hosts).stream,
             is_file=HostList(file_hosts).names_file,
             bell=bell,
             policy=_policy(settings),
             pace=Pace(settings.admission.polls_per_minute, settings.admission.net_polls_per_minute),
-            kill=KillAt(settings.kill_at) if settings.kill_at else NoKillPoints(),
+            inputs=_input_files(settings, database, clock, store, kill),
+            kill=kill,
         )
         poster = Poster(timeout_s=settings.webhooks.timeout_s, public_only=settings.environment == "production")
         stack.push_async_callback(poster.aclose)
-        runtime = _runtime(settings, machine, signals, links, poster)
+        runtime = _runtime(settings, machine, signals, providers, links, poster)
         stack.push_async_callback(runtime.catalog.aclose)
         stack.push_async_callback(runtime.pages.aclose)
+        stack.push_async_callback(runtime.streams.aclose)
         yield runtime
 
 
-def _runtime(settings: Settings, machine: Machine, signals: Signals, links: LinkSigner, poster: Poster) -> Runtime:
+def _runtime(
+    settings: Settings,
+    machine: Machine,
+    signals: Signals,
+    providers: Mapping[str, Replicate],
+    links: LinkSigner,
+    poster: Poster,
+) -> Runtime:
     database, clock = machine.database, machine.clock
-    provider = cast("Replicate", machine.providers[PROVIDER])
-    catalog = Catalog(
-        database, clock, settings.models, provider.openapi_schema, PROVIDER, default=settings.default_model
+    catalog = Catalog(database, clock, settings.models, _schemas(settings, providers), default=settings.default_model)
+    limits = {name: _limits(settings, name) for name in providers}
+    uploads = machine.inputs.uploads
+    generations = Generations(
+        database,
+        clock,
+        catalog,
+        machine.bell,
+        signals,
+        kill=machine.kill,
+        inputs=machine.inputs,
+        placement=Placement({name: one.settings.creates_per_minute for name, one in limits.items()}),
     )
-    generations = Generations(database, clock, catalog, machine.bell, signals, PROVIDER, machine.kill)
     webhook_secrets = WebhookSecrets(database, clock, machine.kill)
-    bodies = {KIND: PredictionBodies(generations, links).render}
-    sender = Sender(clock, webhook_secrets, poster, bodies)
+    sender = Sender(clock, webhook_secrets, poster, {KIND: PredictionBodies(generations, links).render})
     courier = Courier(database, clock, sender, settings.webhooks, machine.kill)
     signals.on_change(courier.ring)
     return Runtime(
@@ -140,16 +160,18 @@ def _runtime(settings: Settings, machine: Machine, signals: Signals, links: Link
         catalog=catalog,
         generations=generations,
         machine=machine,
-        engine=EmbeddedEngine(machine, {PROVIDER: _limits(settings)}, signals, settings.engine),
-        chores=_chores(settings, database, clock, provider),
+        engine=EmbeddedEngine(machine, limits, signals, settings.engine),
+        chores=_chores(settings, database, clock, providers, uploads),
         signals=signals,
         bell=machine.bell,
-        provider=provider,
+        provider=next(iter(providers.values())),
         store=machine.store,
         links=links,
         pages=open_pages(settings, clock),
         webhook_secrets=webhook_secrets,
         courier=courier,
+        uploads=uploads,
+        streams=Streams(machine, generations, settings.streams),
     )
 
 
@@ -182,10 +204,10 @@ def _report_end(task: asyncio.Task[None]) -> None:
         log.critical("the %s has ended by itself: it does nothing here any more", task.get_name(), exc_info=error)
 
 
-def callback_url(public_url: str, provider: str) -> Callable[[str], str]:
-    """How a ref becomes the URL that the provider is told to call."""
-    base = public_url.rstrip("/") + CALLBACK_PATH.format(provider=provider)
-    return lambda ref: f"{base}?{urlencode({'ref': ref})}"
+def callback_url(public_url: str) -> Callable[[str, str], str]:
+    """How the name of a provider account and a ref become the URL that the provider is told to call."""
+    base = public_url.rstrip("/")
+    return lambda name, ref: f"{base}{CALLBACK_PATH.format(provider=name)}?{urlencode({'ref': ref})}"
 
 
 async def check_schema(database: Database) -> None:
@@ -198,57 +220,13 @@ async def check_schema(database: Database) -> None:
         )
 
 
-def open_provider(settings: Settings) -> Replicate:
-    """The provider of the settings. Raises ``ConfigurationError`` without a token."""
-    secret = settings.replicate_webhook_secret
-    return Replicate(
-        settings.replicate_base_url,
-        _token(settings),
-        webhook_secrets=[secret.get_secret_value()] if secret else [],
-        webhook_tolerance_s=settings.webhook_tolerance_s,
-    )
-
-
-def open_pages(settings: Settings, clock: Clock) -> ProviderPages:
-    """Reads the provider's public pages. Raises ``ConfigurationError`` without a token."""
-    return ProviderPages(settings.replicate_base_url, _token(settings), clock)
-
-
-def open_links(settings: Settings, base_url: str) -> LinkSigner:
-    """Signs links to files of the local disk."""
-    return LinkSigner(_secret(settings).encode(), settings.public_url or base_url)
-
-
-def _token(settings: Settings) -> str:
-    if settings.replicate_api_token is None:
-        raise ConfigurationError(
-            "REPLICATE_API_TOKEN is not set. Set it; or start `mutoscope runner`, set REPLICATE_BASE_URL to its "
-            "address and REPLICATE_API_TOKEN to its token."
-        )
-    return settings.replicate_api_token.get_secret_value()
-
-
-def _secret(settings: Settings) -> str:
-    """The signing secret; in development one is made and kept beside the data."""
-    return settings.secret.get_secret_value() if settings.secret else kept_secret(settings.data_dir / "secret")
-
-
-def open_store(settings: Settings, links: LinkSigner) -> ObjectStore:
-    """The bucket of the settings, or the local disk."""
-    if settings.aws_s3_bucket_name is None:
-        return LocalStore(settings.data_dir / "files", links)
-    secret, token = settings.aws_secret_access_key, settings.aws_session_token
-    return ObstoreStore(
-        S3Settings(
-            bucket=settings.aws_s3_bucket_name,
-            region=settings.aws_region,
-            endpoint=settings.aws_endpoint_url,
-            access_key_id=settings.aws_access_key_id,
-            secret_access_key=secret.get_secret_value() if secret else None,
-            session_token=token.get_secret_value() if token else None,
-            public_base_url=settings.storage_public_url,
-        )
-    )
+def _input_files(
+    settings: Settings, database: Database, clock: Clock, store: ObjectStore, kill: KillPoints
+) -> InputFiles:
+    # A bucket's links lead to the bucket; those of the local disk lead to us.
+    public_links = settings.aws_s3_bucket_name is not None or settings.public_url is not None
+    uploads = Uploads(database, clock, store, settings.uploads)
+    return InputFiles(uploads, database, clock, kill, public_links, timedelta(seconds=settings.engine.lease_s))
 
 
 async def _bell(stack: AsyncExitStack, database: Database, signals: Signals) -> Bell:
@@ -276,17 +254,39 @@ def _policy(settings: Settings) -> Policy:
         expiry_grace_s=settings.expiry_grace_s,
         storage_prefix=settings.storage_prefix,
         webhook_attempts=settings.webhooks.max_attempts,
-        webhook_url=callback_url(settings.public_url, PROVIDER) if settings.public_url else None,
+        webhook_url=callback_url(settings.public_url) if settings.public_url else None,
     )
 
 
-def _limits(settings: Settings) -> Limits:
+def _limits(settings: Settings, name: str) -> Limits:
     caps = {alias: m.max_in_flight for alias, m in settings.models.items() if m.max_in_flight}
-    return Limits(settings.admission, caps)
+    own = settings.replicate_accounts.get(name)
+    return Limits(own.admission if own else settings.admission, caps)
 
 
-def _chores(settings: Settings, database: Database, clock: Clock, provider: Replicate) -> Chores:
-    chores = [expire_lots(database, clock), forget_messages(database, clock), forget_deliveries(database, clock)]
-    if settings.webhooks_on and settings.replicate_webhook_secret is None:
-        chores.insert(0, provider.learn_webhook_secret)
-    return Chores(chores)
+def _schemas(settings: Settings, providers: Mapping[str, Replicate]) -> FetchSchema:
+    """Asks an account that may run a model for its schema: others may not see it."""
+    owners = {str(one.reference): one.accounts[0] for one in settings.models.values() if one.accounts}
+
+    async def fetch(reference: str) -> dict[str, Any]:
+        owner = owners.get(reference) or next(iter(providers))
+        return await providers[owner].openapi_schema(reference)
+
+    return fetch
+
+
+def _chores(
+    settings: Settings, database: Database, clock: Clock, providers: Mapping[str, Replicate], uploads: Uploads
+) -> Chores:
+    forget = (forget_messages(database, clock), forget_streams(database, clock), forget_deliveries(database, clock))
+    learn = [_learn_secret(one, clock) for one in providers.values()] if settings.webhooks_on else []
+    return Chores([*learn, expire_lots(database, clock), *forget, uploads.remove_old])
+
+
+def _learn_secret(provider: Replicate, clock: Clock) -> Chore:
+    """Where no secret was given; it does nothing where one is known."""
+
+    async def chore() -> None:
+        await provider.learn_webhook_secret(now=clock.now())
+
+    return chore

@@ -17,6 +17,7 @@ GRANT = {"credit_type": "image_generation", "amount": 5, "source": "promo", "ext
 BODIES: dict[str, Any] = {
     "/v1/generations": {"model": "echo", "input": {}},
     "/v1/quotes": {"model": "echo", "input": {}},
+    "/v1/files": {"any": "bytes"},
     "/v1/accounts": {"external_id": "new"},
     "/v1/accounts/{account}/keys": {"name": "theft"},
     "/v1/accounts/{account}/grants": GRANT,
@@ -46,7 +47,11 @@ def test_nothing_is_served_that_is_not_in_the_document(here: Service) -> None:
     document = build_app(here.runtime, run_engine=False).openapi()
     served = {f"/v1{path}" for room in _V1 for path in _paths(room.router)}
     served |= {path for room in _OUTSIDE for path in _paths(room.router)}
-    assert served == {path for _, path in routes(document)} | {"/callbacks/{provider}", "/files/{key:path}"}
+    assert served == {path for _, path in routes(document)} | {
+        "/callbacks/{provider}",
+        "/callbacks/self-test",
+        "/files/{key:path}",
+    }
     # The front door is an application of its own; tests/compat/test_tenancy.py goes through it.
     mounts = [route.path for route in build_app(here.runtime, run_engine=False).routes if isinstance(route, Mount)]
     assert mounts == ["/replicate"]
@@ -59,8 +64,15 @@ def _paths(router: APIRouter) -> set[str]:
 async def test_no_route_shows_or_changes_another_accounts_things(here: Service, ann: Person, bob: Person) -> None:
     done = await ann.run("hers alone")
     (key,) = (await here.operator.get("/v1/accounts/ann/keys")).json()["data"]
-    hers = {"generation_id": done["id"], "account": ann.account_id, "key_id": key["id"], "alias": "echo"}
-    before = await _everything(here, ann)
+    file = (await ann.http.post("/v1/files", content=b"hers alone")).json()
+    hers = {
+        "generation_id": done["id"],
+        "file_id": file["id"],
+        "account": ann.account_id,
+        "key_id": key["id"],
+        "alias": "echo",
+    }
+    before = await _everything(here, ann, file["id"])
     document = (await here.operator.get("/openapi.json")).json()
     for method, path in routes(document):
         if path in OPEN or (method, path) in FOR_ANYBODY_WITH_A_KEY:
@@ -70,7 +82,7 @@ async def test_no_route_shows_or_changes_another_accounts_things(here: Service, 
                 method, path.format_map(hers), json=BODIES.get(path), headers={"Idempotency-Key": "theft", **headers}
             )
             _shows_nothing(answer, f"{method} {path} {headers}", done["id"], ann.account_id, headers)
-    assert await _everything(here, ann) == before
+    assert await _everything(here, ann, file["id"]) == before
 
 
 def _shows_nothing(answer: httpx.Response, what: str, generation_id: str, account_id: str, headers: Any) -> None:
@@ -85,13 +97,14 @@ def _shows_nothing(answer: httpx.Response, what: str, generation_id: str, accoun
         assert answer.status_code in {403, 404}, f"{what}: {answer.status_code} {answer.text}"
 
 
-async def _everything(here: Service, person: Person) -> list[Any]:
+async def _everything(here: Service, person: Person, file_id: str) -> list[Any]:
     headers = {"Mutoscope-Account": person.account_id}
     paths = (
         "/v1/generations",
         "/v1/credits",
         "/v1/credits/transfers",
         "/v1/events",
+        f"/v1/files/{file_id}",
         f"/v1/accounts/{person.account_id}",
     )
     found = [(await here.operator.get(path, headers=headers)).json() for path in paths]
@@ -99,6 +112,7 @@ async def _everything(here: Service, person: Person) -> list[Any]:
         for file in one["files"]:
             del file["url"], file["expires_at"]
         del one["output"]
+    del found[4]["url"]
     return found
 
 

@@ -107,3 +107,7 @@ CASES = [(name, point) for name, outcome in OUTCOMES.items() for point in outcom
 # Where a service that owes webhooks is killed; see test_webhook_points.py.
 OF_WEBHOOKS = [*both("secret", "delivery_claim", "delivery_end"), "post.after_call"]
 OWES_MORE = both("accept", "bind", "look_later", "settle")
+# Passed only by inputs that name a file; see test_input_files.py.
+FILE_POINTS = [*both("file_claim"), "send_file.after_call"]
+# Passed only while somebody reads a stream; see test_streams.py.
+STREAM_POINTS = both("stream")

@@ -19,7 +19,7 @@ from mutoscope.core.settings import Settings
 from mutoscope.generations import attempts
 from mutoscope.generations.models import Attempt, Generation
 from mutoscope.ledger.models import CreditTransfer
-from tests.crash.outcomes import CASES, OF_WEBHOOKS, OUTCOMES, Outcome
+from tests.crash.outcomes import CASES, FILE_POINTS, OF_WEBHOOKS, OUTCOMES, STREAM_POINTS, Outcome
 from tests.crash.victim import Order, at_work, carry_out, run_until_killed
 from tests.world import PRICE, RunnerProcess, World, grant, runner_process, settings_for, until
 
@@ -136,7 +136,7 @@ async def _all_ended(runtime: Runtime, row: Generation) -> Sequence[Attempt] | N
 
 
 def test_every_point_has_a_case() -> None:
-    assert {point for _, point in CASES} | set(OF_WEBHOOKS) == set(POINTS)
+    assert {point for _, point in CASES} | {*OF_WEBHOOKS, *FILE_POINTS, *STREAM_POINTS} == set(POINTS)
 
 
 def test_every_point_in_the_code_is_numbered() -> None:

@@ -11,16 +11,22 @@ import pytest
 from mutoscope.accounts.service import Accounts
 from mutoscope.catalog.service import Catalog
 from mutoscope.core.clock import ManualClock
+from mutoscope.core.killpoints import NoKillPoints
 from mutoscope.core.model_settings import ModelSettings
-from mutoscope.core.settings import AdmissionSettings
+from mutoscope.core.settings import AdmissionSettings, UploadSettings
 from mutoscope.db.engine import Database
 from mutoscope.generations import admission
 from mutoscope.generations.admission import Limits
+from mutoscope.generations.inputs import InputFiles
 from mutoscope.generations.models import Generation
 from mutoscope.generations.ports import SilentBell
 from mutoscope.generations.service import Generations, NewGeneration
 from mutoscope.generations.signals import Signals
 from mutoscope.ledger import service as ledger
+from mutoscope.providers.base import Rate
+from mutoscope.storage.links import LinkSigner
+from mutoscope.storage.memory import MemoryStore
+from mutoscope.uploads.service import Uploads
 
 SCHEMA = {"components": {"schemas": {"Input": {"type": "object", "properties": {"text": {"type": "string"}}}}}}
 MODELS = {
@@ -72,7 +78,11 @@ class Queue:
 @pytest.fixture
 async def queue(database_url: str) -> AsyncGenerator[Queue]:
     database, clock = Database(database_url), ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
-    service = Generations(database, clock, Catalog(database, clock, MODELS, _schema), SilentBell(), Signals())
+    catalog = Catalog(database, clock, MODELS, _schema)
+    store = MemoryStore(LinkSigner(b"a secret for these tests", "http://localhost"))
+    uploads = Uploads(database, clock, store, UploadSettings())
+    inputs = InputFiles(uploads, database, clock, NoKillPoints(), public_links=False)
+    service = Generations(database, clock, catalog, SilentBell(), Signals(), inputs=inputs)
     yield Queue(database, clock, service, Accounts(database, clock))
     await database.aclose()
 
@@ -160,3 +170,30 @@ async def test_a_row_that_somebody_holds_is_not_admitted(queue: Queue) -> None:
     (row,) = await queue.admit()
     assert (row.phase, row.status, row.epoch) == ("submit", "processing", 1)
     assert await queue.admit() == []
+
+
+async def test_a_rate_that_was_told_holds_and_then_lapses_step_by_step(queue: Queue) -> None:
+    """As for an account with little credit: 6 a minute, one at a time."""
+    account = await queue.account("ann", max_in_flight=10_000)
+    await queue.ask(account, 200)
+    assert len(await queue.admit(3)) == 3
+    async with queue.database.write() as session:
+        await admission.tell(session, "replicate", Rate(6, 1), now=queue.clock.now())
+    let_in: list[int] = []
+    for _ in range(6):  # a minute, ten seconds at a time
+        queue.clock.advance(timedelta(seconds=10))
+        let_in.append(len(await queue.admit(max_in_flight_per_account=10_000)))
+    assert let_in == [1] * 6
+    queue.clock.advance(admission.TOLD_FOR - timedelta(seconds=50))  # ten seconds after it has lapsed
+    assert len(await queue.admit(max_in_flight_per_account=10_000)) == 2, "twice the burst, to feel the way back"
+    queue.clock.advance(timedelta(minutes=admission.MAX_DOUBLINGS))
+    assert len(await queue.admit(max_in_flight_per_account=10_000)) > 100, "its own rate again"
+
+
+async def test_a_rate_that_is_told_is_never_above_our_own(queue: Queue) -> None:
+    account = await queue.account("ann")
+    await queue.ask(account, 5)
+    assert len(await queue.admit(1, burst=2, creates_per_minute=60)) == 1
+    async with queue.database.write() as session:
+        await admission.tell(session, "replicate", Rate(6000, 100), now=queue.clock.now())
+    assert len(await queue.admit(burst=2, creates_per_minute=60)) == 1

@@ -8,7 +8,15 @@ from datetime import datetime
 from typing import Any
 
 from mutoscope.generations.models import Generation
-from mutoscope.providers.base import Prediction, PredictionRequest, WebhookMessage
+from mutoscope.providers.base import (
+    FileCopy,
+    FileToSend,
+    Kind,
+    Prediction,
+    PredictionRequest,
+    StreamEvent,
+    WebhookMessage,
+)
 from mutoscope.providers.fake import FakeProvider
 from mutoscope.storage.base import StorageError, StoredObject
 from mutoscope.storage.memory import MemoryStore
@@ -89,6 +97,9 @@ class HeldProvider:
     def __init__(self, fake: FakeProvider) -> None:
         self.fake, self.name = fake, fake.name
 
+    def of(self, kind: Kind) -> "HeldProvider":
+        return HeldProvider(self.fake.of(kind))
+
     async def create(self, request: PredictionRequest) -> Prediction:
         await passes("before create")
         try:
@@ -113,8 +124,20 @@ class HeldProvider:
         for one in listed:
             yield one
 
+    def stream(self, url: str, *, last_event_id: str | None) -> AsyncIterator[StreamEvent]:
+        return self.fake.stream(url, last_event_id=last_event_id)
+
+    async def send_file(self, file: FileToSend) -> FileCopy:
+        return await self.fake.send_file(file)
+
+    async def find_file(self, ref: str) -> FileCopy | None:
+        return await self.fake.find_file(ref)
+
     async def openapi_schema(self, reference: str) -> dict[str, Any]:
         return await self.fake.openapi_schema(reference)
+
+    async def renew_webhook_secret(self, *, now: datetime) -> bool:
+        return await self.fake.renew_webhook_secret(now=now)
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> WebhookMessage:
         return self.fake.read_webhook(headers, body, now=now)

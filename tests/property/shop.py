@@ -13,12 +13,13 @@ from mutoscope.accounts.service import Accounts
 from mutoscope.catalog.service import Catalog
 from mutoscope.core.clock import ManualClock
 from mutoscope.core.model_settings import ModelSettings
-from mutoscope.core.settings import AdmissionSettings
+from mutoscope.core.settings import AdmissionSettings, UploadSettings
 from mutoscope.db.engine import Database
 from mutoscope.engines.chores import expire_lots
 from mutoscope.generations import admission, callbacks, transitions
 from mutoscope.generations.admission import Limits
 from mutoscope.generations.advance import advance_claimed
+from mutoscope.generations.inputs import InputFiles
 from mutoscope.generations.machine import Machine, Policy
 from mutoscope.generations.models import Generation
 from mutoscope.generations.service import Generations, NewGeneration
@@ -27,6 +28,7 @@ from mutoscope.ledger import service as ledger
 from mutoscope.providers.fake import ANY_INPUT, FakeProvider
 from mutoscope.storage.links import LinkSigner
 from mutoscope.storage.memory import MemoryStore
+from mutoscope.uploads.service import Uploads
 from tests.property.power import Files, FlakyStore, HeldProvider, Power, PowerCut, Worker, passes, working
 
 T = TypeVar("T")
@@ -80,7 +82,14 @@ class Shop:
         self.machine = self._machine(webhooks=webhooks)
         catalog = Catalog(self.database, self.clock, MODELS, self.fake.openapi_schema, PROVIDER)
         self.generations = Generations(
-            self.database, self.clock, catalog, self.machine.bell, Signals(), PROVIDER, self.power
+            self.database,
+            self.clock,
+            catalog,
+            self.machine.bell,
+            Signals(),
+            PROVIDER,
+            self.power,
+            inputs=self.machine.inputs,
         )
         self.held: list[Worker] = []
         self._names = count(1)
@@ -100,10 +109,15 @@ class Shop:
                 unreachable_grace=timedelta(minutes=10),
                 expiry_grace_s=3600,
                 storage_prefix="kept",
-                webhook_url=(lambda ref: f"https://us.example/callbacks/fake?ref={ref}") if webhooks else None,
+                webhook_url=(lambda name, ref: f"https://us.example/callbacks/{name}?ref={ref}") if webhooks else None,
             ),
             kill=self.power,
+            inputs=self._inputs(),
         )
+
+    def _inputs(self) -> InputFiles:
+        uploads = Uploads(self.database, self.clock, self.store, UploadSettings())
+        return InputFiles(uploads, self.database, self.clock, self.power, public_links=True)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run to the end; a worker that is held stays where it is."""

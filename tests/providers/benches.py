@@ -4,14 +4,15 @@ The fake is told what to do; Replicate's adapter speaks to a real runner, which 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any, Literal, Protocol
 
 import httpx
 
 from mutoscope.core.clock import ManualClock
-from mutoscope.providers.base import AnswerLost, Prediction, PredictionRequest, Provider, Throttled
+from mutoscope.providers.base import AnswerLost, FileCopy, Prediction, PredictionRequest, Provider, Throttled
 from mutoscope.providers.fake import ANY_INPUT, FakeProvider, Turn
 from mutoscope.providers.replicate import Replicate
 from tests.world import AUTH, RunnerProcess, until
@@ -46,6 +47,14 @@ class Bench(Protocol):
 
     async def pass_deadline(self, prediction: Prediction) -> None:
         """Wait until ``Cancel-After`` is over."""
+        ...
+
+    def training(self, train_data: str, **more: Any) -> PredictionRequest:
+        """A request for a training that runs for long."""
+        ...
+
+    async def hash_of(self, copy: FileCopy) -> str:
+        """The SHA-256 of a copy as the provider has it."""
         ...
 
     def fault(self, fault: Fault) -> None:
@@ -89,6 +98,13 @@ class FakeBench:
         self.provider.start(prediction.id)
         self.clock.advance(prediction.deadline - self.clock.now())
 
+    def training(self, train_data: str, **more: Any) -> PredictionRequest:
+        made = request(self.references["version"], "", **more)
+        return replace(made, input={"train_data": train_data}, destination="local/fox")
+
+    async def hash_of(self, copy: FileCopy) -> str:
+        return next(sha256(data).hexdigest() for _, data, made in self.provider.files if made == copy)
+
     def fault(self, fault: Fault) -> None:
         match fault:
             case "answer lost, made":
@@ -114,11 +130,15 @@ class RunnerBench:
         runner.plan()
         model = httpx.get(f"{runner.url}/v1/models/mutoscope/echo", headers=AUTH).raise_for_status().json()
         version = model["latest_version"]["id"]
+        scribe = httpx.get(f"{runner.url}/v1/models/mutoscope/scribe", headers=AUTH).raise_for_status().json()
+        destination = {"owner": "local", "name": "fox", "visibility": "private", "hardware": "cpu"}
+        httpx.post(f"{runner.url}/v1/models", json=destination, headers=AUTH)  # made once for all tests
         references = {
             "official": "mutoscope/echo",
             "version": f"mutoscope/echo:{version}",
             "bare version": version,
             "deployment": "deployments/mutoscope/echo",
+            "trainable": f"mutoscope/scribe:{scribe['latest_version']['id']}",
         }
         return cls(Replicate(runner.url, "test", webhook_secrets=[runner.secret]), runner, references)
 
@@ -138,6 +158,14 @@ class RunnerBench:
 
     async def pass_deadline(self, prediction: Prediction) -> None:
         await self.ended(prediction)
+
+    def training(self, train_data: str, **more: Any) -> PredictionRequest:
+        made = request(self.references["trainable"], "", **more)
+        return replace(made, input={"train_data": train_data, "seconds": 50}, destination="local/fox")
+
+    async def hash_of(self, copy: FileCopy) -> str:
+        async with httpx.AsyncClient(headers=AUTH) as http:
+            return (await http.get(copy.url)).raise_for_status().json()["checksums"]["sha256"]
 
     def fault(self, fault: Fault) -> None:
         faults: dict[Fault, dict[str, Any]] = {

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -64,9 +65,10 @@ async def _read(reader: asyncio.StreamReader) -> Asked:
 
 
 @asynccontextmanager
-async def scripted_server() -> AsyncGenerator[ScriptedServer]:
+async def scripted_server(tls: ssl.SSLContext | None = None) -> AsyncGenerator[ScriptedServer]:
     one = ScriptedServer()
-    server = await asyncio.start_server(one.serve, "127.0.0.1", 0)
-    one.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(one.serve, "127.0.0.1", 0, ssl=tls)
+    scheme, host = ("https", "localhost") if tls else ("http", "127.0.0.1")
+    one.url = f"{scheme}://{host}:{server.sockets[0].getsockname()[1]}"
     async with server:
         yield one

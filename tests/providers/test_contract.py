@@ -2,15 +2,28 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
+from typing import Any
 
 import pytest
 
 from mutoscope.core.errors import InvalidRequest
 from mutoscope.core.ids import new_id
-from mutoscope.providers.base import AnswerLost, CreateRefused, Prediction, PredictionMissing, Throttled
+from mutoscope.providers.base import (
+    AnswerLost,
+    CreateRefused,
+    FileToSend,
+    Prediction,
+    PredictionMissing,
+    PredictionRequest,
+    Throttled,
+)
 from mutoscope.replicate_protocol.webhooks import InvalidSignature, new_webhook_secret, sign
+from mutoscope.storage.base import StorageError
 from tests.providers.benches import RETRY_AFTER_S, Bench, request
+from tests.storage.streams import failing, stream
 
 KINDS = ["official", "version", "bare version", "deployment"]
 LONG_S = 50
@@ -164,3 +177,60 @@ async def test_a_forged_or_old_webhook_is_refused(bench: Bench, how: str) -> Non
 async def test_a_signed_webhook_that_is_no_prediction_is_refused(bench: Bench, body: bytes) -> None:
     with pytest.raises(InvalidRequest):
         bench.provider.read_webhook(signed(bench, body), body, now=bench.now())
+
+
+def file_of(data: bytes, ref: str) -> FileToSend:
+    return FileToSend(ref, 'a "cat".bin', "application/octet-stream", len(data), stream(data[:7], data[7:]))
+
+
+@pytest.mark.parametrize("size", [1, 7, 2_000_000])
+async def test_a_file_is_sent_whole_and_found_again_by_our_id(bench: Bench, text: str, size: int) -> None:
+    data = b"x" * size
+    assert await bench.provider.find_file(text) is None
+    copy = await bench.provider.send_file(file_of(data, text))
+    assert copy.expires_at > bench.now()
+    assert await bench.provider.find_file(text) == copy
+    assert await bench.hash_of(copy) == sha256(data).hexdigest()
+    again = await bench.provider.send_file(file_of(data, text))
+    assert again.url != copy.url
+    assert await bench.provider.find_file(text) == again, "the newest copy lives longest"
+
+
+async def test_a_file_whose_source_breaks_is_not_kept(bench: Bench, text: str) -> None:
+    broken = FileToSend(text, "a", "text/plain", 100, failing(b"half of", error=StorageError("down")))
+    with pytest.raises(StorageError):
+        await bench.provider.send_file(broken)
+    assert await bench.provider.find_file(text) is None
+
+
+def a_training(bench: Bench, text: str, **more: Any) -> PredictionRequest:
+    return bench.training(f"data:text/plain,red%20fox%20{text}", **more)
+
+
+async def test_a_training_is_a_run_of_its_own_kind(bench: Bench, text: str) -> None:
+    trainings = bench.provider.of("training")
+    webhook = "https://us.example/callbacks/replicate?ref=ref_1"
+    made = await trainings.create(a_training(bench, text, webhook=webhook))
+    assert not made.terminal
+    assert (await trainings.get(made.id)).id == made.id
+    assert (await trainings.cancel(made.id)).status == "canceled"
+    since = bench.now() - timedelta(seconds=60)
+    found = [one async for one in trainings.recent(since) if text in str(one.input)]
+    assert [(one.id, one.webhook) for one in found] == [(made.id, webhook)]
+    assert [one.id async for one in bench.provider.recent(since) if one.id == made.id] == []
+    with pytest.raises(PredictionMissing):
+        await bench.provider.get(made.id)
+
+
+async def test_a_prediction_is_no_training(bench: Bench, text: str) -> None:
+    made = await bench.provider.create(request(bench.references["official"], text))
+    for call in (bench.provider.of("training").get, bench.provider.of("training").cancel):
+        with pytest.raises(PredictionMissing):
+            await call(made.id)
+    assert bench.provider.of("training").of("prediction").name == bench.provider.name
+    assert (await bench.provider.of("training").of("prediction").get(made.id)).id == made.id
+
+
+async def test_a_training_into_nowhere_is_refused(bench: Bench, text: str) -> None:
+    with pytest.raises(CreateRefused):
+        await bench.provider.of("training").create(replace(a_training(bench, text), destination="local/none"))

@@ -9,17 +9,18 @@ from typing import Any
 import httpx
 import pytest
 
-from mutoscope.core.errors import MutoscopeError
 from mutoscope.core.ids import new_id
+from mutoscope.providers.answers import MAX_RETRY_AFTER_S
 from mutoscope.providers.base import (
     AnswerLost,
     CreateRefused,
     PredictionMissing,
     ProviderDown,
     ProviderError,
+    Rate,
     Throttled,
 )
-from mutoscope.providers.replicate import MAX_PAGES, MAX_RETRY_AFTER_S, Replicate
+from mutoscope.providers.replicate import MAX_PAGES, Replicate
 from mutoscope.replicate_protocol.webhooks import InvalidSignature, new_webhook_secret, sign
 from tests.providers.benches import RunnerBench, request
 from tests.providers.servers import ScriptedServer, answer, scripted_server
@@ -100,7 +101,7 @@ async def test_nobody_there_is_down(server: ScriptedServer) -> None:
     "turn", ["drop", "silence", b"HTTP/1.1 201 Cr", b"HTTP/1.1 201 Created\r\nContent-Length: 99\r\n\r\n{"]
 )
 async def test_a_broken_connection_loses_the_answer(server: ScriptedServer, replicate: Replicate, turn: Any) -> None:
-    replicate._http.timeout = httpx.Timeout(0.3)
+    replicate._calls.http.timeout = httpx.Timeout(0.3)
     server.will(turn)
     with pytest.raises(AnswerLost):
         await replicate.create(CREATE)
@@ -186,6 +187,31 @@ async def test_a_429_is_obeyed_by_its_own_clock(
         with pytest.raises(Throttled) as throttled:
             await read(replicate)
         assert throttled.value.retry_after_s == seconds
+
+
+LOW_CREDIT = (
+    "Request was throttled. Your rate limit for creating predictions is reduced to 6 requests per minute with a burst "
+    "of 1 requests while you have less than $5.0 in credit. Your rate limit resets in ~5s."
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "rate"),
+    [
+        (LOW_CREDIT, Rate(6, 1)),
+        ("reduced to 60 requests per minute while you have no card", Rate(60, 1)),
+        ("reduced to 0 requests per minute with a burst of 0", Rate(1, 1)),
+        (SENTENCE, None),
+        ("reduced to a few requests per minute", None),
+    ],
+)
+async def test_a_429_may_tell_a_rate(
+    server: ScriptedServer, replicate: Replicate, said: str, rate: Rate | None
+) -> None:
+    server.will(answer(429, {"detail": said, "status": 429, "retry_after": 5}))
+    with pytest.raises(Throttled) as throttled:
+        await replicate.create(CREATE)
+    assert (throttled.value.rate, throttled.value.retry_after_s) == (rate, 5)
 
 
 async def test_a_redirect_is_not_followed_with_the_token(server: ScriptedServer, replicate: Replicate) -> None:
@@ -295,7 +321,7 @@ async def test_the_secret_can_be_learnt_and_is_not_if_one_was_given(runner: Runn
     given = new_webhook_secret()
     for mine, secret in ((), runner.secret), ((given,), given):
         replicate = Replicate(runner.url, "test", webhook_secrets=mine)
-        await replicate.learn_webhook_secret()
+        await replicate.learn_webhook_secret(now=NOW)
         signature = sign(secret, "m1", timestamp, body)
         headers = {"webhook-id": "m1", "webhook-timestamp": str(timestamp), "webhook-signature": signature}
         assert replicate.read_webhook(headers, body, now=NOW).prediction.id == "p1"
@@ -305,7 +331,7 @@ async def test_the_secret_can_be_learnt_and_is_not_if_one_was_given(runner: Runn
 @pytest.mark.parametrize("body", [{}, {"key": None}, {"key": "secret"}, []])
 async def test_a_secret_that_is_none_is_not_taken(server: ScriptedServer, replicate: Replicate, body: Any) -> None:
     server.will(answer(200, body))
-    with pytest.raises(MutoscopeError):
-        await replicate.learn_webhook_secret()
+    await replicate.learn_webhook_secret(now=NOW)
+    assert not await replicate.renew_webhook_secret(now=NOW + timedelta(hours=1))
     with pytest.raises(InvalidSignature):
         replicate.read_webhook({}, b"{}", now=NOW)

@@ -12,7 +12,20 @@ from mutoscope import __version__, bootstrap
 from mutoscope.api import problems
 from mutoscope.api.bodies import BodyLimit
 from mutoscope.api.problems import Problem
-from mutoscope.api.routes import accounts, callbacks, credit, events, files, generations, grants, health, keys, models
+from mutoscope.api.routes import (
+    accounts,
+    callbacks,
+    credit,
+    events,
+    files,
+    generations,
+    grants,
+    health,
+    keys,
+    models,
+    streams,
+    uploads,
+)
 from mutoscope.bootstrap import Runtime
 from mutoscope.compat.app import front_door
 from mutoscope.generations.as_prediction import PATH
@@ -21,7 +34,7 @@ DESCRIPTION = """Paid AI generation: take the user's credit, run the model, keep
 when there is none. Every request needs an API key; an operator's key acts for an account through `Mutoscope-Account`.
 Errors are `application/problem+json` with a stable `code`."""
 
-_V1 = (generations, models, credit, events, accounts, keys, grants)
+_V1 = (generations, streams, uploads, models, credit, events, accounts, keys, grants)
 _OUTSIDE = (health, callbacks, files)
 
 
@@ -66,7 +79,7 @@ def build_app(runtime: Runtime, *, run_engine: bool) -> FastAPI:
     door = front_door(runtime)
     app.mount(PATH, door)
     problems.install(app)
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, upload_bytes=runtime.settings.uploads.max_bytes)
     app.state.methods = [(compile_path(path)[0], {"GET", "HEAD"}) for path in ("/docs", "/openapi.json")]
     for prefix, rooms in (("/v1", _V1), ("", _OUTSIDE)):
         for room in rooms:

@@ -14,25 +14,39 @@ from mutoscope.core.strict_json import read_json
 MAX_JSON_BYTES = 1024 * 1024
 MAX_CALLBACK_BYTES = 10 * 1024 * 1024
 CALLBACKS = "/callbacks/"
+UPLOADS = "/v1/files"
+# What a form says around a file.
+FORM_BYTES = 256 * 1024
 
 
 class BodyLimit:
-    """Refuses a body that is too large: at once if it says so, else as soon as too much of it has come."""
+    """Refuses a body that is too large: at once if it says so, else as soon as too much of it has come.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: What is limited.
+        upload_bytes: The largest file that may be uploaded.
+    """
+
+    def __init__(self, app: ASGIApp, upload_bytes: int) -> None:
         self._app = app
+        self._upload_bytes = upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = MAX_CALLBACK_BYTES if scope["path"].startswith(CALLBACKS) else MAX_JSON_BYTES
+        limit = self._limit(scope["method"], scope["path"])
         if _declared_bytes(scope) > limit:
             refusal = problems.answer(_too_large(limit), instance=scope["path"], headers={"Connection": "close"})
             await refusal(scope, receive, send)
             return
         await self._app(scope, _Counted(receive, limit), send)
+
+    def _limit(self, method: str, path: str) -> int:
+        if path.startswith(CALLBACKS):
+            return MAX_CALLBACK_BYTES
+        return self._upload_bytes + FORM_BYTES if method == "POST" and path.endswith(UPLOADS) else MAX_JSON_BYTES
 
 
 class _Counted:

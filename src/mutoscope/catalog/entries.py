@@ -113,6 +113,9 @@ def _pins(entry: ModelReference, wanted: ModelReference) -> bool:
 
 def _entry(alias: str, settings: ModelSettings) -> CatalogEntry:
     try:
-        return CatalogEntry(alias, settings, parse_reference(settings.reference))
+        reference = parse_reference(settings.reference)
     except InvalidReference as error:
         raise ConfigurationError(f"models.{alias}.reference: {error.detail}") from error
+    if settings.kind == "training" and not (reference.model and reference.version):
+        raise ConfigurationError(f"models.{alias}.reference: a training needs owner/name:version")
+    return CatalogEntry(alias, settings, reference)

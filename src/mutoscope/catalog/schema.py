@@ -85,7 +85,7 @@ def _compile(schema: JsonSchema) -> Draft202012Validator | Draft4Validator:
     except ValueError:
         # OpenAPI 3.0 took `exclusiveMinimum: true` from JSON Schema's draft 4.
         try:
-            return Draft4Validator(schema, offline=True, mask="value")
+            return Draft4Validator(schema, offline=True, mask="value", validate_formats=False)  # as in later drafts
         except ValueError as error:
             raise Unavailable("The model's own schema is broken, so its input cannot be checked") from error
 

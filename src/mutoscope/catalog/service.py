@@ -24,6 +24,7 @@ from mutoscope.db import Database
 from mutoscope.db.base import table
 from mutoscope.db.upsert import upsert
 from mutoscope.replicate_protocol.references import ModelReference
+from mutoscope.replicate_protocol.schemas import for_trainings
 
 FRESH = timedelta(hours=1)
 RETRY = timedelta(minutes=1)
@@ -39,6 +40,14 @@ class _Loaded:
     document: dict[str, Any]
     compiled: InputSchema
     look_again_at: datetime | None
+    _training: "_Loaded | None" = None
+
+    def for_trainings(self) -> "_Loaded":
+        """The same for trainings; made when it is asked for first."""
+        if self._training is None:
+            document = for_trainings(self.document)
+            self._training = _Loaded(document, InputSchema(document), self.look_again_at)
+        return self._training
 
 
 class Catalog:
@@ -134,7 +143,11 @@ class Catalog:
         await asyncio.gather(*self._refreshes.values(), return_exceptions=True)
 
     async def _load(self, alias: str) -> _Loaded:
-        reference = self.get(alias).reference
+        entry = self.get(alias)
+        loaded = await self._load_reference(entry.reference)
+        return loaded.for_trainings() if entry.settings.kind == "training" else loaded
+
+    async def _load_reference(self, reference: ModelReference) -> _Loaded:
         key = str(reference)
         if key not in self._loaded:
             async with self._loading[key]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mutoscope.bootstrap import open_links, open_store
+from mutoscope.adapters import open_links, open_store
 from mutoscope.cli.output import print_json, print_table, say
 from mutoscope.cli.setup import Json, opened, settings_of
 from mutoscope.core.findings import Finding

@@ -1,15 +1,13 @@
 """The checks of ``mutoscope doctor``: each holds one setting against the real thing and says what to do."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Literal
-from urllib.parse import urlsplit
 
-import httpx
 from sqlalchemy import text
 
-from mutoscope.bootstrap import open_links, open_provider, open_store
+from mutoscope.adapters import PROVIDER, open_links, open_providers, open_store
+from mutoscope.cli import public_url
+from mutoscope.cli.results import Result
 from mutoscope.core.errors import ConfigurationError, MutoscopeError
 from mutoscope.core.settings import Settings, unknown_variables
 from mutoscope.db import Database, migrate
@@ -18,20 +16,6 @@ from mutoscope.replicate_protocol.schemas import input_schema
 from mutoscope.replicate_protocol.webhooks import sign
 
 POSTGRES_AT_LEAST = 13
-TIMEOUT_S = 10
-
-State = Literal["ok", "advice", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How one check went; ``todo`` says what to do about it."""
-
-    check: str
-    state: State
-    detail: str
-    todo: str = ""
-
 
 Check = Callable[[Settings], Awaitable[Sequence[Result]]]
 
@@ -80,16 +64,26 @@ async def _durability(database: Database) -> Result:
 
 
 async def provider(settings: Settings) -> Sequence[Result]:
-    """Is the token good?"""
+    """Are the tokens good?"""
     try:
-        async with _provider(settings) as replicate:
-            account = await replicate.account()
+        async with _providers(settings) as providers:
+            return [await _account(settings, replicate) for replicate in providers.values()]
     except ConfigurationError as error:
         return [Result("provider", "failed", "REPLICATE_API_TOKEN is not set", error.detail)]
+
+
+async def _account(settings: Settings, replicate: Replicate) -> Result:
+    name, todo = _of_account("provider", replicate), "Check REPLICATE_API_TOKEN and REPLICATE_BASE_URL."
+    try:
+        account = await replicate.account()
     except MutoscopeError as error:
-        return [Result("provider", "failed", error.detail, "Check REPLICATE_API_TOKEN and REPLICATE_BASE_URL.")]
-    name = account.get("username") or "an account"
-    return [Result("provider", "ok", f"{settings.replicate_base_url} knows the token as {name}")]
+        return Result(name, "failed", error.detail, todo)
+    owner = account.get("username") or "an account"
+    return Result(name, "ok", f"{settings.replicate_base_url} knows the token as {owner}")
+
+
+def _of_account(check: str, replicate: Replicate) -> str:
+    return check if replicate.name == PROVIDER else f"{check} {replicate.name}"
 
 
 async def storage(settings: Settings) -> Sequence[Result]:
@@ -115,39 +109,33 @@ async def webhooks(settings: Settings) -> Sequence[Result]:
     if settings.public_url is None:
         todo = "Set MUTOSCOPE_PUBLIC_URL to the https address of this service, to hear of results at once."
         return [Result("webhooks", "advice", "MUTOSCOPE_PUBLIC_URL is not set: the provider is polled", todo)]
-    return [await _public_url(settings.public_url), await _webhook_secret(settings)]
-
-
-async def _public_url(url: str) -> Result:
-    local = urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}
+    found = [await public_url.check(settings, settings.public_url)]
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=not local) as http:
-            answer = await http.get(f"{url.rstrip('/')}/healthz")
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        detail = f"{url} does not answer: {type(error).__name__}"
-        return Result(
-            "public URL", "advice", detail, "Start `mutoscope serve`, and check that the address leads to it."
-        )
-    if answer.status_code == 200 and answer.headers.get("content-type", "").startswith("application/json"):
-        return Result("public URL", "ok", f"{url} leads to a service that is alive")
-    detail = f"{url}/healthz answered {answer.status_code}"
-    return Result("public URL", "failed", detail, "MUTOSCOPE_PUBLIC_URL must lead to this service, without redirects.")
+        async with _providers(settings) as providers:
+            return found + [await _webhook_secret(settings, replicate) for replicate in providers.values()]
+    except ConfigurationError:
+        return found  # said by the check of the provider
 
 
-async def _webhook_secret(settings: Settings) -> Result:
-    if settings.replicate_webhook_secret is None:
-        try:
-            async with _provider(settings) as replicate:
-                await replicate.learn_webhook_secret()
-        except MutoscopeError as error:
-            return Result("webhook secret", "failed", error.detail, "Set REPLICATE_WEBHOOK_SECRET.")
-        todo = "Set REPLICATE_WEBHOOK_SECRET; production refuses to start without it."
-        return Result("webhook secret", "advice", "not set; learnt from the provider at each start", todo)
+async def _webhook_secret(settings: Settings, replicate: Replicate) -> Result:
+    name = _of_account("webhook secret", replicate)
+    main = replicate.name == PROVIDER
+    set_to = settings.replicate_webhook_secret if main else settings.replicate_accounts[replicate.name].webhook_secret
     try:
-        sign(settings.replicate_webhook_secret.get_secret_value(), "doctor", 0, b"")
+        if set_to:
+            sign(set_to.get_secret_value(), "doctor", 0, b"")
+        signs_with = await replicate.webhook_secret()
     except ConfigurationError as error:
-        return Result("webhook secret", "failed", error.detail, "Copy it again from the provider's settings.")
-    return Result("webhook secret", "ok", "set, and of the right form")
+        return Result(name, "failed", error.detail, "Copy it again from the provider's settings.")
+    except MutoscopeError as error:
+        return Result(name, "failed", error.detail, "Set REPLICATE_WEBHOOK_SECRET.")
+    if set_to is None:
+        todo = "Set REPLICATE_WEBHOOK_SECRET; production refuses to start without it."
+        return Result(name, "advice", "not set; learnt from the provider at each start", todo)
+    if set_to.get_secret_value() != signs_with:
+        todo = "Copy it again from the provider's settings; until then the new one is asked for when it is needed."
+        return Result(name, "advice", "the provider signs with another one", todo)
+    return Result(name, "ok", "set, and the one that the provider signs with")
 
 
 async def secret(settings: Settings) -> Sequence[Result]:
@@ -168,8 +156,10 @@ async def models(settings: Settings) -> Sequence[Result]:
     if not settings.models:
         return [Result("models", "advice", "none are configured", "Add [models.ALIAS] to mutoscope.toml.")]
     try:
-        async with _provider(settings) as replicate:
-            return [await _model(settings, replicate, alias) for alias in settings.models]
+        async with _providers(settings) as providers:
+            main = next(iter(providers))
+            owners = {alias: (one.accounts or (main,))[0] for alias, one in settings.models.items()}
+            return [await _model(settings, providers[owner], alias) for alias, owner in owners.items()]
     except ConfigurationError as error:
         return [Result("models", "failed", "cannot be looked up without a token", error.detail)]
 
@@ -188,12 +178,13 @@ async def _model(settings: Settings, replicate: Replicate, alias: str) -> Result
 
 
 @asynccontextmanager
-async def _provider(settings: Settings) -> AsyncGenerator[Replicate]:
-    replicate = open_provider(settings)
+async def _providers(settings: Settings) -> AsyncGenerator[Mapping[str, Replicate]]:
+    providers = open_providers(settings)
     try:
-        yield replicate
+        yield providers
     finally:
-        await replicate.aclose()
+        for one in providers.values():
+            await one.aclose()
 
 
 ALL: Sequence[Check] = (database, provider, storage, webhooks, secret, models)

@@ -7,8 +7,8 @@ from dataclasses import asdict
 import typer
 
 from mutoscope.cli import checks
-from mutoscope.cli.checks import Result
 from mutoscope.cli.output import print_json, say
+from mutoscope.cli.results import Result
 from mutoscope.cli.setup import Json, settings_of
 from mutoscope.core.errors import ConfigurationError, MutoscopeError
 from mutoscope.core.settings import Settings

@@ -14,6 +14,7 @@ COMMITS = (
     "accept",  # hold, generation, event
     "admit",  # a place at the provider is taken
     "claim",  # a due row is leased
+    "file_claim",  # an input file is about to be sent to the provider
     "intent",  # the attempt is written down
     "bind",  # the prediction's id is known
     "refuse",  # surely no prediction
@@ -25,6 +26,7 @@ COMMITS = (
     "observed",  # the prediction succeeded
     "retry",  # the prediction failed, another will be made
     "fail",  # the outcome is a failure or a cancel
+    "stream",  # text that is being made is written down
     "stored",  # the files are written down
     "settle",  # money and final status
     "adopt",  # an orphan takes the prediction's place
@@ -36,6 +38,7 @@ COMMITS = (
     "delivery_end",  # how a try went
 )
 CALLS = (
+    "send_file.after_call",
     "create.after_call",
     "get.after_call",
     "cancel.after_call",

@@ -56,6 +56,8 @@ class ModelTerms(Frozen):
 
     # What a user's own cancel costs once the provider has started: nothing, the seconds used, or the whole hold.
     charge_canceled: Literal["nothing", "used_seconds", "everything"] = "nothing"
+    # Whether to ask the provider for a stream of the text while it is made, where a request does not say.
+    stream: bool = False
     # Whether to follow the provider's logs for progress (more webhooks).
     progress: bool = True
 
@@ -65,4 +67,8 @@ class ModelSettings(ModelTerms):
 
     # owner/name, owner/name:version, a 64-hex version, or deployments/owner/name
     reference: str
+    # What a run is: a prediction, or a training, which makes a new version of the model that the request names.
+    kind: Literal["prediction", "training"] = "prediction"
+    # The provider accounts that may run it; none: all of them.
+    accounts: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     max_in_flight: int | None = Field(default=None, ge=1)

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic import AliasChoices, Field, SecretStr, StringConstraints, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from mutoscope.core.errors import ConfigurationError
@@ -19,6 +19,7 @@ from mutoscope.core.model_settings import Frozen, ModelSettings, ModelTerms
 MIN_SECRET_CHARS = 16
 # Read by the command line.
 OTHER_VARIABLES = ("MUTOSCOPE_CONFIG", "MUTOSCOPE_URL", "MUTOSCOPE_API_KEY")
+AccountName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 Seconds = Annotated[float, Field(gt=0, le=7 * 86400)]
 
 
@@ -63,6 +64,44 @@ class WebhookSettings(Frozen):
     lease_margin_s: Seconds = 20
 
 
+class ReplicateAccount(Frozen):
+    """One more Replicate account beside the main one, with its own tokens, secret and rates."""
+
+    # Any good one will do; the preferred one first.
+    api_tokens: tuple[SecretStr, ...] = ()
+    # Further tokens, one a line, which come before those; read again when it changes.
+    api_token_file: Path | None = None
+    webhook_secret: SecretStr | None = None
+    admission: AdmissionSettings = AdmissionSettings()
+
+    @model_validator(mode="after")
+    def _has_a_token(self) -> Self:
+        if not self.api_tokens and self.api_token_file is None:
+            raise ValueError("an account needs api_tokens or api_token_file")
+        return self
+
+
+class UploadSettings(Frozen):
+    """Input files that accounts upload: how large, how many bytes in all, and how long they are kept."""
+
+    prefix: str = "uploads"
+    max_bytes: int = Field(default=1024**3, ge=1)
+    # Judged when an upload begins, so uploads that run at the same time may exceed it by one file each.
+    max_account_bytes: int = Field(default=10 * 1024**3, ge=1)
+    keep_s: int = Field(default=86400, ge=60, le=366 * 86400)
+
+
+class StreamSettings(Frozen):
+    """Readers of text that is being made: how many, and for how long one connection may last."""
+
+    max_readers: int = Field(default=1000, ge=1)
+    max_readers_per_account: int = Field(default=50, ge=1)
+    max_s: Seconds = 3600
+    keep_alive_s: Seconds = 15
+    # A connection that takes nothing for so long is closed.
+    stalled_s: Seconds = 30
+
+
 class Settings(BaseSettings):
     """All of Mutoscope's settings. See ``docs/settings.md`` for each with its unit and default."""
 
@@ -90,6 +129,13 @@ class Settings(BaseSettings):
     replicate_api_token: SecretStr | None = Field(
         default=None, validation_alias=_named("replicate_api_token", "REPLICATE_API_TOKEN")
     )
+    # While tokens are changed: older ones of the same account, and a file of newer ones that is read when it changes.
+    replicate_old_api_tokens: tuple[SecretStr, ...] = ()
+    replicate_api_token_file: Path | None = Field(
+        default=None, validation_alias=_named("replicate_api_token_file", "REPLICATE_API_TOKEN_FILE")
+    )
+    # More accounts, by a name of ours; the main one is called "replicate".
+    replicate_accounts: dict[AccountName, ReplicateAccount] = {}
     replicate_base_url: str = Field(
         default="https://api.replicate.com", validation_alias=_named("replicate_base_url", "REPLICATE_BASE_URL")
     )
@@ -135,6 +181,8 @@ class Settings(BaseSettings):
     engine: EngineSettings = EngineSettings()
     admission: AdmissionSettings = AdmissionSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    uploads: UploadSettings = UploadSettings()
+    streams: StreamSettings = StreamSettings()
     models: dict[str, ModelSettings] = {}
     # The price and limits of every model that has no entry. Unset: such a model is refused.
     default_model: ModelTerms | None = None
@@ -161,7 +209,7 @@ class Settings(BaseSettings):
             return self
         if self.secret is None:
             raise ValueError("MUTOSCOPE_SECRET must be set in production; `openssl rand -hex 32` makes one")
-        if self.public_url and self.replicate_webhook_secret is None:
+        if self.public_url and not self._has_webhook_secrets():
             raise ValueError(
                 "REPLICATE_WEBHOOK_SECRET must be set in production, or unset MUTOSCOPE_PUBLIC_URL to poll"
             )
@@ -171,10 +219,29 @@ class Settings(BaseSettings):
             raise ValueError("MUTOSCOPE_KILL_AT is for tests and cannot be set in production")
         return self
 
+    @model_validator(mode="after")
+    def _check_accounts(self) -> Self:
+        if "replicate" in self.replicate_accounts:
+            raise ValueError("replicate_accounts: the name 'replicate' is that of the main account")
+        for alias, model in self.models.items():
+            if unknown := set(model.accounts or ()) - self.account_names:
+                raise ValueError(f"models.{alias}.accounts names {min(unknown)!r}, which is not an account")
+        return self
+
+    def _has_webhook_secrets(self) -> bool:
+        main = "replicate" not in self.account_names or self.replicate_webhook_secret is not None
+        return main and all(one.webhook_secret for one in self.replicate_accounts.values())
+
     @cached_property
     def database(self) -> str:
         """The database's URL: the one that is set, or a SQLite file in ``data_dir``."""
         return self.database_url or f"sqlite:///{self.data_dir / 'mutoscope.db'}"
+
+    @property
+    def account_names(self) -> set[str]:
+        """The names of all provider accounts that have a token."""
+        main = self.replicate_api_token is not None or self.replicate_api_token_file is not None
+        return {*self.replicate_accounts, *(["replicate"] if main else [])}
 
     @property
     def webhooks_on(self) -> bool:

@@ -15,6 +15,7 @@ from mutoscope.core.errors import MutoscopeError
 from mutoscope.db.base import table
 from mutoscope.db.engine import Database
 from mutoscope.generations.models import InboundMessage
+from mutoscope.generations.streams import tapes
 from mutoscope.ledger import service as ledger
 from mutoscope.webhooks import deliveries
 
@@ -25,6 +26,8 @@ EVERY_S = 30.0
 REMEMBER_MESSAGES = timedelta(days=2)
 # Longer than the last try of any webhook.
 REMEMBER_DELIVERIES = timedelta(days=7)
+REMEMBER_STREAMS = timedelta(hours=1)
+AT_ONCE = 500
 _messages = table(InboundMessage)
 
 Chore = Callable[[], Awaitable[None]]
@@ -80,5 +83,17 @@ def forget_deliveries(database: Database, clock: Clock) -> Chore:
     async def chore() -> None:
         async with database.write() as session:
             await deliveries.forget(session, before=clock.now() - REMEMBER_DELIVERIES)
+
+    return chore
+
+
+def forget_streams(database: Database, clock: Clock) -> Chore:
+    """What was streamed is kept for readers that come back; the output itself stays."""
+
+    async def chore() -> None:
+        while True:
+            async with database.write() as session:
+                if await tapes.forget(session, before=clock.now() - REMEMBER_STREAMS, limit=AT_ONCE) < AT_ONCE:
+                    return
 
     return chore

@@ -22,9 +22,13 @@ from mutoscope.generations.models import Generation, ProviderBudget
 from mutoscope.generations.rows import seen
 from mutoscope.generations.states import IN_FLIGHT, Phase, Status
 from mutoscope.generations.transitions import taking
+from mutoscope.providers.base import Rate
 
 _rows, _budgets, _accounts = table(Generation), table(ProviderBudget), table(Account)
 UNLIMITED = 2**31
+# How long a rate holds that a 429 told us of. It is told again as long as it is true.
+TOLD_FOR = timedelta(minutes=10)
+MAX_DOUBLINGS = 16
 
 # Built once, as `_statement` is for each provider: that costs more than sending them.
 _provider = bindparam("of_provider", type_=_rows.c.provider.type)
@@ -43,11 +47,6 @@ class Limits:
 
     settings: AdmissionSettings
     per_model: Mapping[str, int]
-
-    @property
-    def interval(self) -> timedelta:
-        """The time one create uses up."""
-        return timedelta(minutes=1) / self.settings.creates_per_minute
 
     @cached_property
     def statement(self) -> Any:
@@ -68,13 +67,14 @@ async def admit(
 ) -> Sequence[Generation]:
     """Let up to ``limit`` queued rows in, leased until ``until``."""
     budget = await _lock_budget(session, provider, now)
-    allowed = min(limit, _rate_allows(budget, limits, now), await _free_places(session, provider, limits))
+    rate = _rate(budget, limits, now)
+    allowed = min(limit, _rate_allows(budget, rate, now), await _free_places(session, provider, limits))
     if allowed <= 0:
         return []
     values = {"of_provider": provider, "most": allowed, "until": until, "due_at": now}
     admitted = (await session.execute(limits.statement, values)).mappings().all()
     if admitted:
-        starts = max(budget.next_create_at, now) + len(admitted) * limits.interval
+        starts = max(budget.next_create_at, now) + len(admitted) * rate.interval
         await session.execute(_SPEND, {"of_provider": provider, "next_create_at": starts})
     return [seen(row) for row in admitted]
 
@@ -88,12 +88,19 @@ async def close(session: AsyncSession, provider: str, *, until: datetime) -> Non
     )
 
 
+async def tell(session: AsyncSession, provider: str, told: Rate, *, now: datetime) -> None:
+    """Go no faster than this for a while: the provider said so."""
+    values = {"told_per_minute": told.per_minute, "told_burst": told.burst, "told_until": now + TOLD_FOR}
+    await session.execute(update(_budgets).where(_budgets.c.provider == provider).values(**values))
+
+
 async def opens_at(session: AsyncSession, provider: str, limits: Limits, *, now: datetime) -> datetime | None:
     """When the next create is possible by rate; ``None`` if it is now, or as far as is known."""
     found = (await session.execute(_BUDGET, {"of_provider": provider})).first()
     if found is None:
         return None
-    by_rate = found.next_create_at - limits.interval * (limits.settings.burst - 1)
+    rate = _rate(found, limits, now)
+    by_rate = found.next_create_at - rate.interval * (rate.burst - 1)
     opens = max(by_rate, found.closed_until) if found.closed_until else by_rate
     return opens if opens > now else None
 
@@ -107,11 +114,21 @@ async def _lock_budget(session: AsyncSession, provider: str, now: datetime) -> A
     return found
 
 
-def _rate_allows(budget: Any, limits: Limits, now: datetime) -> int:
+def _rate(budget: Any, limits: Limits, now: datetime) -> Rate:
+    """Our own rate, or the lower one we were told of. Once that lapses it doubles each minute, to feel the way back."""
+    ours = Rate(limits.settings.creates_per_minute, limits.settings.burst)
+    if budget.told_until is None:
+        return ours
+    minutes_over = (now - budget.told_until).total_seconds() / 60
+    times = 2 ** min(int(minutes_over) + 1, MAX_DOUBLINGS) if minutes_over >= 0 else 1
+    return Rate(min(ours.per_minute, budget.told_per_minute * times), min(ours.burst, budget.told_burst * times))
+
+
+def _rate_allows(budget: Any, rate: Rate, now: datetime) -> int:
     if budget.closed_until and budget.closed_until > now:
         return 0
     ahead = max(budget.next_create_at - now, timedelta(0))
-    return limits.settings.burst - -(-ahead // limits.interval)
+    return rate.burst - -(-ahead // rate.interval)
 
 
 async def _free_places(session: AsyncSession, provider: str, limits: Limits) -> int:

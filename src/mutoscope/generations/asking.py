@@ -7,11 +7,14 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement
 
+from mutoscope.catalog.entries import CatalogEntry
 from mutoscope.core.canonical import sha256_of
+from mutoscope.core.errors import InvalidRequest
 from mutoscope.core.model_settings import ModelSettings
 from mutoscope.generations.models import Generation
 from mutoscope.generations.states import Status
 from mutoscope.replicate_protocol.predictions import WebhookEvent
+from mutoscope.replicate_protocol.references import is_model_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class NewGeneration:
         cancel_after_s: This long after it was accepted the caller wants nothing any more.
         webhook: Whom to tell how it goes.
         source: How it was asked for: ``api``, or ``web`` for people at a page of ours.
+        destination: Of a training, and only of one: ``owner/name`` of the model that gets the new version.
+        stream: Whether its text may be followed while it is made; ``None``: as the model's settings say.
     """
 
     model: str
@@ -47,11 +52,18 @@ class NewGeneration:
     cancel_after_s: int | None = None
     webhook: Webhook | None = None
     source: Literal["api", "web"] = "api"
+    destination: str | None = None
+    stream: bool | None = None
 
     def sha256(self) -> str:
         """The request's fingerprint, which a repeated key must match."""
         asked = {"model": self.model, "input": self.input, "metadata": self.metadata}
-        more = {"cancel_after_s": self.cancel_after_s, "webhook": self.webhook and self.webhook.as_json()}
+        more = {
+            "cancel_after_s": self.cancel_after_s,
+            "webhook": self.webhook and self.webhook.as_json(),
+            "destination": self.destination,
+            "stream": self.stream,
+        }
         return sha256_of(asked | {name: value for name, value in more.items() if value is not None})
 
     def deadlines(self, settings: ModelSettings, now: datetime) -> tuple[datetime, datetime | None]:
@@ -62,6 +74,15 @@ class NewGeneration:
         longest = queue_timeout + timedelta(seconds=settings.run_timeout_s)
         deadline = now + min(timedelta(seconds=self.cancel_after_s), longest)
         return min(now + queue_timeout, deadline), deadline
+
+
+def check_destination(entry: CatalogEntry, destination: str | None) -> None:
+    """A training says where its model goes, as ``owner/name``; nothing else does. Raises ``InvalidRequest``."""
+    is_training = entry.settings.kind == "training"
+    if not is_training and destination is not None:
+        raise InvalidRequest(f"{entry.alias} is no training, so it takes no destination.")
+    if is_training and not (destination and is_model_name(destination)):
+        raise InvalidRequest(f"{entry.alias} is a training: set destination to owner/name of a model of yours.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,10 +42,12 @@ def new_ref() -> str:
     return new_id("ref")
 
 
-async def intend(session: AsyncSession, row: Generation, ref: str, *, now: datetime) -> None:
+async def intend(
+    session: AsyncSession, row: Generation, ref: str, *, now: datetime, sent_sha256: str | None = None
+) -> None:
     """Write down that a prediction is about to be asked for, as the row's current attempt."""
     values = {"generation_id": row.id, "number": row.attempt, "ref": ref, "state": "intent", "created_at": now}
-    await session.execute(_INTEND, values)
+    await session.execute(_INTEND, {**values, "sent_sha256": sent_sha256})
 
 
 async def bind(session: AsyncSession, ref: str, prediction_id: str) -> bool:

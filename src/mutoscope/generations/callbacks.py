@@ -16,7 +16,8 @@ from mutoscope.generations.models import Generation, InboundMessage
 from mutoscope.generations.states import Phase
 from mutoscope.generations.transitions import wake
 from mutoscope.generations.watch import observed
-from mutoscope.providers.base import Prediction, WebhookMessage
+from mutoscope.providers.base import Prediction, Provider, WebhookMessage
+from mutoscope.replicate_protocol.webhooks import InvalidSignature
 
 _messages, _rows = table(InboundMessage), table(Generation)
 _SEEN = built_once(_messages, lambda made: made.on_conflict_do_nothing().returning(_messages.c.message_id))
@@ -37,7 +38,7 @@ async def receive(machine: Machine, provider: str, *, ref: str | None, headers: 
         InvalidRequest: It is signed, but is not a prediction.
     """
     now = machine.clock.now()
-    message = machine.providers[provider].read_webhook(headers, body, now=now)
+    message = await _read(machine.providers[provider], headers, body, now=now)
     try:
         async with machine.commit("webhook") as session:
             woken = await _take(machine, session, provider, ref=ref, message=message)
@@ -45,6 +46,16 @@ async def receive(machine: Machine, provider: str, *, ref: str | None, headers: 
         return  # the prediction was tied to another attempt in the meantime, and that one is awake
     if woken:
         machine.bell.ring()
+
+
+async def _read(provider: Provider, headers: Mapping[str, str], body: bytes, *, now: datetime) -> WebhookMessage:
+    """Believe nobody whose signature does not match, but ask, once in a while, whether the secret was changed."""
+    try:
+        return provider.read_webhook(headers, body, now=now)
+    except InvalidSignature:
+        if not await provider.renew_webhook_secret(now=now):
+            raise
+    return provider.read_webhook(headers, body, now=now)
 
 
 async def _take(

@@ -57,7 +57,7 @@ async def _find(machine: Machine, row: Generation, attempt: Attempt) -> Predicti
     candidates = [
         prediction
         async for prediction in provider.recent(attempt.created_at - CLOCK_SKEW)
-        if is_match(prediction, row, attempt.ref)
+        if is_match(prediction, row, attempt)
     ]
     async with machine.database.read() as session:
         taken = await attempts.known_predictions(session, [c.id for c in candidates])
@@ -66,12 +66,12 @@ async def _find(machine: Machine, row: Generation, attempt: Attempt) -> Predicti
     return free[-1] if free else None
 
 
-def is_match(prediction: Prediction, row: Generation, ref: str) -> bool:
-    """Whether a listed prediction is the one that was asked for: by its webhook's ref, else by model and input."""
+def is_match(prediction: Prediction, row: Generation, attempt: Attempt) -> bool:
+    """Whether a listed prediction is the one that was asked for: by its webhook's ref, else by model and input sent."""
     if prediction.webhook:
         refs = parse_qs(urlsplit(prediction.webhook).query).get("ref", [])
         if refs:
-            return refs == [ref]
+            return refs == [attempt.ref]
     target = parse_reference(row.reference)
     match target.kind:
         case "official":
@@ -80,4 +80,4 @@ def is_match(prediction: Prediction, row: Generation, ref: str) -> bool:
             same_model = prediction.deployment in (None, target.model)
         case "version":
             same_model = prediction.version == target.version
-    return same_model and sha256_of(prediction.input) == row.input_sha256
+    return same_model and sha256_of(prediction.input) == (attempt.sent_sha256 or row.input_sha256)

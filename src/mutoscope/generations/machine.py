@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,12 +13,13 @@ from mutoscope.core.killpoints import KillPoints, NoKillPoints
 from mutoscope.core.model_settings import ModelSettings
 from mutoscope.db.engine import Database
 from mutoscope.generations.failures import Failure
+from mutoscope.generations.inputs import InputFiles
 from mutoscope.generations.models import Generation
 from mutoscope.generations.pacing import Pace
 from mutoscope.generations.ports import Bell
 from mutoscope.generations.states import Phase
 from mutoscope.generations.transitions import move
-from mutoscope.providers.base import Provider
+from mutoscope.providers.base import Kind, Provider
 from mutoscope.storage.base import ObjectStore
 
 OpenSource = Callable[[str], AsyncGenerator[bytes]]
@@ -33,7 +34,8 @@ class Policy:
     unreachable_grace: timedelta
     expiry_grace_s: int
     storage_prefix: str
-    webhook_url: Callable[[str], str] | None
+    # Of a provider account and a ref; none: providers are polled.
+    webhook_url: Callable[[str, str], str] | None
     # How often the end of a generation is told to its own webhook, at most.
     webhook_attempts: int = 16
 
@@ -52,10 +54,11 @@ class Machine:
     policy: Policy
     kill: KillPoints = field(default_factory=NoKillPoints)
     pace: Pace = field(default_factory=Pace)
+    inputs: InputFiles = field(kw_only=True)
 
     def provider(self, row: Generation) -> Provider:
-        """The provider that runs this generation."""
-        return self.providers[row.provider]
+        """The provider that runs this generation, as it does this kind of run."""
+        return self.providers[row.provider].of(cast("Kind", row.kind))
 
     def settings(self, row: Generation) -> ModelSettings:
         """The model's settings as they were when the generation was accepted: prices do not change under it."""

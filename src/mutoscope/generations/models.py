@@ -13,6 +13,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -49,6 +50,11 @@ class Generation(Base):
     model: Mapped[str] = mapped_column(Name)
     provider: Mapped[str] = mapped_column(String(32))
     reference: Mapped[str] = mapped_column(Name)
+    kind: Mapped[str] = mapped_column(String(16), default="prediction", server_default="prediction")
+    # Of a training: owner/name of the model that gets the new version.
+    destination: Mapped[str | None] = mapped_column(Name)
+    # Whether the text may be followed while it is made.
+    stream: Mapped[bool] = mapped_column(default=False, server_default=false())
     input: Mapped[dict[str, Any]]
     input_sha256: Mapped[str] = mapped_column(String(64))
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata")
@@ -85,6 +91,7 @@ class Generation(Base):
     # What the provider said last.
     prediction_id: Mapped[str | None] = mapped_column(Name)
     prediction_status: Mapped[str | None] = mapped_column(String(32))
+    stream_url: Mapped[str | None] = mapped_column(Text)
     prediction_output: Mapped[Any | None] = mapped_column(OrderedJson)
     progress_percent: Mapped[int | None] = mapped_column(Integer)
     logs: Mapped[str | None] = mapped_column(Text)
@@ -119,6 +126,8 @@ class Attempt(Base):
     prediction_id: Mapped[str | None] = mapped_column(Name, unique=True)
     doubted_at: Mapped[datetime | None]
     reason: Mapped[str | None] = mapped_column(Text)
+    # Of the input as it was sent, where that is not as its user wrote it: uploaded files are sent in another form.
+    sent_sha256: Mapped[str | None] = mapped_column(String(64))
     prediction_status: Mapped[str | None] = mapped_column(String(32))
     predict_time_s: Mapped[float | None] = mapped_column(Float)
     created_at: Mapped[datetime]
@@ -137,6 +146,37 @@ class OutputFile(Base):
     sha256: Mapped[str] = mapped_column(String(64))
     media_type: Mapped[str] = mapped_column(String(128))
     created_at: Mapped[datetime]
+
+
+class StreamTape(Base):
+    """What has been streamed of a generation's text, and who in which process is fetching the rest."""
+
+    __tablename__ = "stream_tapes"
+    __table_args__ = (Index("ix_stream_tapes_touched_at", "touched_at"),)
+
+    generation_id: Mapped[str] = mapped_column(ForeignKey("generations.id"), primary_key=True)
+    # Another attempt makes another text.
+    attempt: Mapped[int] = mapped_column(Integer)
+    chars: Mapped[int] = mapped_column(Integer)
+    ended: Mapped[bool]
+    # The provider's last event whose text is written down.
+    last_event_id: Mapped[str | None] = mapped_column(Name)
+    owner: Mapped[str | None] = mapped_column(Id)
+    owned_until: Mapped[datetime]
+    touched_at: Mapped[datetime]
+
+
+class StreamPiece(Base):
+    """One piece of a tape, ``start`` characters from its beginning."""
+
+    __tablename__ = "stream_pieces"
+
+    generation_id: Mapped[str] = mapped_column(
+        ForeignKey("stream_tapes.generation_id", ondelete="CASCADE"), primary_key=True
+    )
+    attempt: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    start: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    text: Mapped[str] = mapped_column(Text)
 
 
 class InboundMessage(Base):
@@ -160,3 +200,7 @@ class ProviderBudget(Base):
     next_create_at: Mapped[datetime]
     # Set by a 429, cleared by time.
     closed_until: Mapped[datetime | None]
+    # A lower rate that a 429 told us of; after `told_until` it is raised again, step by step.
+    told_per_minute: Mapped[int | None] = mapped_column(Integer)
+    told_burst: Mapped[int | None] = mapped_column(Integer)
+    told_until: Mapped[datetime | None]

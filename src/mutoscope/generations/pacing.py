@@ -7,7 +7,8 @@ MIN_POLL_S = 0.25
 MAX_POLL_S = 30.0
 WEBHOOK_POLL_S = 15.0
 DISTRUST_S = 300.0
-_PERCENT = re.compile(r"(\d{1,3})(?:\.\d+)?%\|")
+MAX_LOG_CHARS = 64 * 1024
+_BAR = re.compile(r"\s*([0-9]{1,9})%\s*\|[^\u2028\u2029]+?\|\s*[0-9]+/[0-9]+")
 
 
 class Pace:
@@ -89,6 +90,12 @@ def backoff_s(failures: int, *, base_s: float = 0.5, cap_s: float = 60.0) -> flo
 
 
 def percent_done(logs: str | None) -> int | None:
-    """The last percentage of a progress bar in the logs (the form that tqdm prints), or ``None``."""
-    found = _PERCENT.findall((logs or "")[-4000:])
-    return min(int(found[-1]), 100) if found else None
+    """The percentage of the last line that begins with a progress bar (``40%|████ | 4/10``), or ``None``.
+
+    As ``parseProgressFromLogs`` of replicate-javascript reads it, so that our number is what its users see; besides, a
+    bar that was drawn over itself with carriage returns counts as it was drawn last.
+    """
+    for line in reversed(re.split(r"[\r\n]", (logs or "")[-MAX_LOG_CHARS:])):
+        if found := _BAR.match(line):
+            return min(int(found[1]), 100)
+    return None

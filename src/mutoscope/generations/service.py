@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select
@@ -24,8 +25,10 @@ from mutoscope.core.killpoints import KillPoints, NoKillPoints
 from mutoscope.db.base import table
 from mutoscope.db.engine import Database
 from mutoscope.events import service as events
-from mutoscope.generations.asking import Filter, NewGeneration
+from mutoscope.generations.asking import Filter, NewGeneration, check_destination
+from mutoscope.generations.inputs import InputFiles
 from mutoscope.generations.models import Generation, OutputFile
+from mutoscope.generations.placement import Placement
 from mutoscope.generations.ports import Bell
 from mutoscope.generations.rows import COLUMNS, seen
 from mutoscope.generations.signals import Signals
@@ -62,6 +65,9 @@ class Generations:
     signals: Signals
     provider: str = "replicate"
     kill: KillPoints = field(default_factory=NoKillPoints)
+    inputs: InputFiles = field(kw_only=True)
+    # Chooses among several provider accounts; without one everything runs at ``provider``.
+    placement: Placement | None = field(default=None, kw_only=True)
 
     async def create(self, account_id: str, new: NewGeneration) -> Generation:
         """Validate, quote, hold and record: all of it, or nothing.
@@ -71,11 +77,15 @@ class Generations:
             InsufficientCredits: The account cannot cover the quote.
             IdempotencyConflict: The key was used for another request.
             NotFound: There is no such model.
+            InvalidRequest: A training without a destination, or a prediction with one.
+            UnknownFile, FileUnreachable: It names an uploaded file that cannot be used; nothing is held.
         """
         if earlier := await self._earlier(account_id, new):
             return earlier
+        check_destination(self.catalog.get(new.model), new.destination)
         await self.catalog.validate(new.model, new.input)
         quote = await self.catalog.quote(new.model, new.input)
+        await self._keep_files(account_id, new)
         try:
             async with self.database.write() as session:
                 row = await self._insert(session, account_id, new, quote)
@@ -139,6 +149,11 @@ class Generations:
                     async with asyncio.timeout(min(left_s, LOOK_AGAIN_S)):
                         await changed.wait()
 
+    async def _keep_files(self, account_id: str, new: NewGeneration) -> None:
+        settings = self.catalog.get(new.model).settings
+        needed = timedelta(seconds=settings.queue_timeout_s + settings.run_timeout_s)
+        await self.inputs.check(account_id, new.input, until=self.clock.now() + needed)
+
     async def _get(self, session: AsyncSession, account_id: str, generation_id: str) -> Generation:
         found = await session.execute(_ONE, {"account": account_id, "which": generation_id})
         row = found.mappings().one_or_none()
@@ -187,8 +202,11 @@ class Generations:
             "source": new.source,
             "webhook": new.webhook.as_json() if new.webhook else None,
             "model": entry.alias,
-            "provider": self.provider,
+            "provider": self.placement.choose(entry.settings.accounts) if self.placement else self.provider,
             "reference": str(entry.reference),
+            "kind": entry.settings.kind,
+            "destination": new.destination,
+            "stream": entry.settings.stream if new.stream is None else new.stream,
             "input": dict(new.input),
             "input_sha256": sha256_of(new.input),
             "metadata": dict(new.metadata),

@@ -4,13 +4,16 @@ Intent first, then the call, then the prediction's id. A lost answer becomes dou
 """
 
 import math
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
+from mutoscope.core.canonical import sha256_of
 from mutoscope.generations import admission, attempts, pacing, telling
 from mutoscope.generations.failures import Failure
+from mutoscope.generations.inputs import FileBusy
 from mutoscope.generations.machine import Machine
 from mutoscope.generations.models import Generation
 from mutoscope.generations.states import Phase
@@ -24,6 +27,7 @@ from mutoscope.providers.base import (
     Throttled,
 )
 from mutoscope.replicate_protocol.durations import CANCEL_AFTER_MINIMUM_S
+from mutoscope.uploads.service import UnknownFile
 
 CANCELED = Failure("canceled_by_user", "You canceled this generation before it was sent to the model.")
 QUEUE_DEADLINE = Failure("queue_deadline", "The generation waited too long for a place and was not started.")
@@ -40,13 +44,25 @@ async def submit(machine: Machine, row: Generation) -> Generation:
     """Ask the provider for a prediction."""
     if early_end := _early_end(machine, row):
         return await machine.fail(row, early_end)
+    try:
+        sent = await _to_send(machine, row)
+    except (UnknownFile, CreateRefused) as error:
+        return await machine.fail(row, Failure("input_file_lost", error.detail))
+    except FileBusy:
+        return await machine.stay(row, "look_later", due=machine.clock.now() + timedelta(seconds=1))
+    return await _ask(machine, row, sent)
+
+
+async def _ask(machine: Machine, row: Generation, sent: Mapping[str, Any]) -> Generation:
     ref = attempts.new_ref()
     now = machine.clock.now()
+    # Small inputs are hashed once, when they are accepted; what was changed on the way is found again by its own hash.
+    sent_sha256 = None if sent is row.input else sha256_of(sent)
     async with machine.commit("intent") as session:
         row = await move(session, row, Phase.SUBMITTING, now=now, due=now, attempt=row.attempt + 1)
-        await attempts.intend(session, row, ref, now=now)
+        await attempts.intend(session, row, ref, now=now, sent_sha256=sent_sha256)
     try:
-        prediction = await machine.provider(row).create(_request(machine, row, ref))
+        prediction = await machine.provider(row).create(_request(machine, row, ref, sent))
     except CreateRefused as error:
         return await _not_made(machine, row, error.detail, failure=Failure(error.code, error.detail))
     except Throttled as error:
@@ -85,6 +101,7 @@ async def bind(machine: Machine, row: Generation, ref: str, prediction: Predicti
         "prediction_id": prediction.id,
         "prediction_status": prediction.status,
         "run_deadline": now + timedelta(seconds=settings.run_timeout_s),
+        "stream_url": prediction.urls.get("stream") if row.stream else None,
     }
     try:
         async with machine.commit("bind") as session:
@@ -128,7 +145,12 @@ def _early_end(machine: Machine, row: Generation) -> Failure | None:
     return QUEUE_DEADLINE if machine.clock.now() >= row.queue_deadline else None
 
 
-def _request(machine: Machine, row: Generation, ref: str) -> PredictionRequest:
+async def _to_send(machine: Machine, row: Generation) -> Mapping[str, Any]:
+    run_s = machine.settings(row).run_timeout_s
+    return await machine.inputs.to_send(row.account_id, row.input, machine.provider(row), run_s=run_s)
+
+
+def _request(machine: Machine, row: Generation, ref: str, sent: Mapping[str, Any]) -> PredictionRequest:
     settings = machine.settings(row)
     url = machine.policy.webhook_url
     events = ("logs", "completed") if settings.progress else ("completed",)
@@ -136,7 +158,15 @@ def _request(machine: Machine, row: Generation, ref: str) -> PredictionRequest:
     if row.deadline:
         left_s = math.ceil((row.deadline - machine.clock.now()).total_seconds())
         run_s = max(min(run_s, left_s), CANCEL_AFTER_MINIMUM_S)
-    return PredictionRequest(row.reference, row.input, url(ref) if url else None, events, run_s)
+    return PredictionRequest(
+        row.reference,
+        sent,
+        url(row.provider, ref) if url else None,
+        events,
+        run_s,
+        destination=row.destination,
+        stream=row.stream,
+    )
 
 
 async def _not_made(machine: Machine, row: Generation, why: str, failure: Failure | None = None) -> Generation:
@@ -157,6 +187,8 @@ async def _throttled(machine: Machine, row: Generation, error: Throttled) -> Gen
         await attempts.mark(session, row, "refused", reason=error.detail[:1000], ended_at=now)
         moved = await move(session, row, Phase.QUEUED, now=now, due=row.queue_deadline)
         await admission.close(session, row.provider, until=now + timedelta(seconds=error.retry_after_s))
+        if error.rate:
+            await admission.tell(session, row.provider, error.rate, now=now)
     return moved
 
 

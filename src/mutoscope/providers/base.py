@@ -2,21 +2,28 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol
+from datetime import datetime, timedelta
+from typing import Any, Literal, Protocol
 
 from mutoscope.core.errors import MutoscopeError
 from mutoscope.replicate_protocol.predictions import Prediction
+from mutoscope.replicate_protocol.streams import StreamEvent
 
 __all__ = [
     "AnswerLost",
     "CreateRefused",
+    "FileCopy",
+    "FileToSend",
+    "Kind",
     "Prediction",
     "PredictionMissing",
     "PredictionRequest",
     "Provider",
     "ProviderDown",
     "ProviderError",
+    "Rate",
+    "StreamEvent",
+    "StreamGone",
     "Throttled",
     "WebhookMessage",
 ]
@@ -34,14 +41,28 @@ class CreateRefused(ProviderError):
     code = "provider_refused"
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How fast a provider says that predictions may be created, for example because its own credit runs low."""
+
+    per_minute: int
+    burst: int
+
+    @property
+    def interval(self) -> timedelta:
+        """The time one create uses up."""
+        return timedelta(minutes=1) / self.per_minute
+
+
 class Throttled(ProviderError):
-    """The provider asks us to come back later; it did nothing."""
+    """The provider asks us to come back later; it did nothing. With ``rate`` it also says how fast it lets us now."""
 
     code, retryable = "provider_throttled", True
 
-    def __init__(self, detail: str, *, retry_after_s: float) -> None:
+    def __init__(self, detail: str, *, retry_after_s: float, rate: "Rate | None" = None) -> None:
         super().__init__(detail)
         self.retry_after_s = retry_after_s
+        self.rate = rate
 
 
 class ProviderDown(ProviderError):
@@ -56,10 +77,20 @@ class AnswerLost(ProviderError):
     code = "provider_answer_lost"
 
 
+class StreamGone(ProviderError):
+    """There is no stream at this address, or no longer; it is no use to connect again."""
+
+    code = "stream_gone"
+
+
 class PredictionMissing(ProviderError):
     """The provider knows no such prediction."""
 
     code = "prediction_missing"
+
+
+Kind = Literal["prediction", "training"]
+"""What a run is. A training starts, runs and ends as a prediction does; its output is a new version and its weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +103,8 @@ class PredictionRequest:
         webhook: Where to call back, or ``None`` to be polled.
         webhook_events: Which events to call back for.
         cancel_after_s: The provider must end the prediction this long after creating it.
+        destination: Of a training: ``owner/name`` of the model that gets the new version.
+        stream: Whether the output is to be streamed; the prediction's ``urls["stream"]`` says where, if it can be.
     """
 
     reference: str
@@ -79,6 +112,8 @@ class PredictionRequest:
     webhook: str | None
     webhook_events: Sequence[str]
     cancel_after_s: int
+    destination: str | None = None
+    stream: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +124,41 @@ class WebhookMessage:
     prediction: Prediction
 
 
+@dataclass(frozen=True, slots=True)
+class FileToSend:
+    """A file of ours that a provider is to have for an input.
+
+    Attributes:
+        ref: Our own id of it, kept with the copy, so that a copy whose answer was lost can be found again.
+        name: What it is called, with an extension.
+        media_type: What it is.
+        size_bytes: Its length.
+        chunks: Its bytes.
+    """
+
+    ref: str
+    name: str
+    media_type: str
+    size_bytes: int
+    chunks: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class FileCopy:
+    """A provider's copy of a file: where its models find it, and until when."""
+
+    url: str
+    expires_at: datetime
+
+
 class Provider(Protocol):
     """Runs predictions. Every adapter passes the suite in ``tests/providers``."""
 
     name: str
+
+    def of(self, kind: Kind) -> "Provider":
+        """The same provider for runs of this kind; it is for predictions until something else is said."""
+        ...
 
     async def create(self, request: PredictionRequest) -> Prediction:
         """Make a prediction. Never repeats the call itself.
@@ -117,8 +183,38 @@ class Provider(Protocol):
         """The predictions created since, newest first. Raises ``Throttled`` or ``ProviderDown`` while iterating."""
         ...
 
+    def stream(self, url: str, *, last_event_id: str | None) -> AsyncIterator[StreamEvent]:
+        """The events of a prediction's stream that follow ``last_event_id``, until the connection ends.
+
+        Raises:
+            StreamGone: There is no such stream.
+            ProviderDown, BadStream: The connection broke; another may go on behind the last event.
+        """
+        ...
+
+    async def send_file(self, file: FileToSend) -> FileCopy:
+        """Give the provider a copy of a file. Never repeats the call itself; a copy too many does no harm.
+
+        Raises:
+            CreateRefused: It does not take the file.
+            Throttled, ProviderDown: As ``get``; a copy may have been made all the same, see ``find_file``.
+        """
+        ...
+
+    async def find_file(self, ref: str) -> FileCopy | None:
+        """The newest copy that was made of a file, if there is one still. Raises as ``get`` does."""
+        ...
+
     async def openapi_schema(self, reference: str) -> dict[str, Any]:
         """The OpenAPI document of what would be run. Raises ``CreateRefused`` (no such model) or as ``get`` does."""
+        ...
+
+    async def renew_webhook_secret(self, *, now: datetime) -> bool:
+        """A signature did not match: ask once, and not often, with which secret webhooks are signed now.
+
+        Returns:
+            Whether it is another one than was known, so that it is worth reading the webhook again.
+        """
         ...
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> WebhookMessage:

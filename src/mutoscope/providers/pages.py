@@ -12,6 +12,7 @@ import httpx
 
 from mutoscope.core.clock import Clock
 from mutoscope.providers.base import ProviderDown, ProviderError, Throttled
+from mutoscope.providers.tokens import Tokens
 
 KEEP_FOR = timedelta(seconds=60)
 MAX_PAGE_BYTES = 8 * 1024 * 1024
@@ -34,15 +35,16 @@ class ProviderPages:
 
     Args:
         base_url: ``https://api.replicate.com``, or a local runner's address.
-        token: The API token; sent to ``base_url`` only.
+        tokens: The API tokens; sent to ``base_url`` only.
         clock: For how long an answer is kept.
     """
 
-    def __init__(self, base_url: str, token: str, clock: Clock) -> None:
+    def __init__(self, base_url: str, tokens: Tokens, clock: Clock) -> None:
         self._clock = clock
+        self._tokens = tokens
         self._http = httpx.AsyncClient(
             base_url=f"{base_url.rstrip('/')}/v1/",
-            headers={"Authorization": f"Bearer {token}", "User-Agent": "mutoscope"},
+            headers={"User-Agent": "mutoscope"},
             timeout=TIMEOUT,
             trust_env=False,
         )
@@ -59,7 +61,7 @@ class ProviderPages:
 
         Raises:
             ProviderDown: Replicate did not answer, or not with anything of use.
-        ProviderError: It refused for a reason that is none of the caller's.
+            ProviderError: It refused for a reason that is none of the caller's.
             Throttled: Replicate asks us to come back later.
         """
         key = (path, search or "", *(f"{name}={value}" for name, value in sorted(query.items())))
@@ -76,6 +78,7 @@ class ProviderPages:
 
     async def _ask(self, path: str, query: Mapping[str, str], search: str | None) -> Page:
         method, more = ("GET", {}) if search is None else ("QUERY", {"Content-Type": "text/plain"})
+        more["Authorization"] = f"Bearer {self._tokens.current()}"
         request = self._http.build_request(
             method, path, params=query, headers=more, content=search.encode() if search is not None else None
         )

@@ -50,6 +50,12 @@ class ModelReference:
                 return f"{self.model}:{self.version}" if self.model else f"{self.version}"
 
 
+def is_model_name(text: str) -> bool:
+    """Whether the text is ``owner/name`` and nothing else."""
+    found = _MODEL.fullmatch(text)
+    return found is not None and found["version"] is None
+
+
 def parse_reference(text: str) -> ModelReference:
     """Read ``owner/name``, ``owner/name:version``, a bare version or ``deployments/owner/name``.
 

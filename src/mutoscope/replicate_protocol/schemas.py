@@ -54,6 +54,18 @@ def gives_files(openapi_schema: Mapping[str, Any]) -> bool:
     return _leaves_open(_merged(openapi_schema, schema), depth=0)
 
 
+def for_trainings(openapi_schema: Mapping[str, Any]) -> JsonSchema:
+    """The same document with what a training takes and gives as its ``Input`` and ``Output``; both open if it has none.
+
+    Cog writes them as ``TrainingInput`` and ``TrainingOutput``.
+    """
+    components = cast("Mapping[str, Any]", openapi_schema.get("components") or {})
+    schemas = dict(cast("Mapping[str, Any]", components.get("schemas") or {}))
+    for name in ("Input", "Output"):
+        schemas[name] = schemas.get(f"Training{name}", {"type": "object"})
+    return {**openapi_schema, "components": {**components, "schemas": schemas}}
+
+
 def _leaves_open(node: object, *, depth: int) -> bool:
     """A schema that could hold a file: a ``uri``, anything without a type, or what refers to something elsewhere."""
     if not isinstance(node, dict) or depth > MAX_SCHEMA_DEPTH:

@@ -68,7 +68,7 @@ async def take_in(
         SourceError: The source failed (or whatever else ``open_source`` raises).
     """
     async with aclosing(open_source()) as source:
-        body = await _Body.begin(source, max_bytes)
+        body = await Body.begin(source, max_bytes)
         media_type, extension = sniff(body.head)
         _check_kind(media_type, body.head, allowed_media_types)
         key = f"{prefix}.{extension}"
@@ -82,8 +82,8 @@ async def take_in(
     return TakenIn(key=key, size_bytes=body.size_bytes, sha256=body.sha256, media_type=media_type)
 
 
-class _Body:
-    """A file on its way: an iterator of its chunks that counts and hashes what it gives out."""
+class Body:
+    """A file on its way: an iterator of its chunks that counts and hashes what it gives out. Made by ``begin``."""
 
     def __init__(self, head: bytes, rest: AsyncIterator[bytes], max_bytes: int) -> None:
         self.head = head[:SNIFF_BYTES]
@@ -94,7 +94,7 @@ class _Body:
         self._hash = hashlib.sha256()
 
     @classmethod
-    async def begin(cls, source: AsyncIterator[bytes], max_bytes: int) -> "_Body":
+    async def begin(cls, source: AsyncIterator[bytes], max_bytes: int) -> "Body":
         """Read until there is enough to say what the file is."""
         head = bytearray()
         async for chunk in source:
@@ -105,9 +105,10 @@ class _Body:
 
     @property
     def sha256(self) -> str:
+        """The hash of what has been given out."""
         return self._hash.hexdigest()
 
-    def __aiter__(self) -> "_Body":
+    def __aiter__(self) -> "Body":
         return self
 
     async def __anext__(self) -> bytes:
@@ -132,7 +133,7 @@ def _check_kind(media_type: str, head: bytes, allowed: Sequence[str] | None) -> 
         raise OutputRejected(f"The output is {media_type}; allowed is {', '.join(allowed)}.", media_type=media_type)
 
 
-async def _holds(store: ObjectStore, key: str, body: _Body) -> bool:
+async def _holds(store: ObjectStore, key: str, body: Body) -> bool:
     """Whether the object under ``key`` has the bytes of ``body``: then it is ours, from a run that was cut off."""
     try:
         if (await store.head(key)).size_bytes != body.size_bytes:
@@ -145,10 +146,10 @@ async def _holds(store: ObjectStore, key: str, body: _Body) -> bool:
     return found.hexdigest() == body.sha256
 
 
-async def _put_beside(store: ObjectStore, open_source: OpenSource, key: str, first: _Body, media_type: str) -> None:
+async def _put_beside(store: ObjectStore, open_source: OpenSource, key: str, first: Body, media_type: str) -> None:
     """Read the source again, now that its hash is known, and store it under a key that carries the hash."""
     async with aclosing(open_source()) as source:
-        body = _Body(b"", source, first.max_bytes)
+        body = Body(b"", source, first.max_bytes)
         try:
             await store.put(key, body, media_type=media_type)
         except ObjectExists:

@@ -14,6 +14,7 @@ _CONTEXT = (
     b"mutoscope link v1"  # so that a signature made for another purpose with the same secret is worth nothing here
 )
 _STANDING = b"mutoscope standing link v1"
+_PROOF = b"mutoscope proof v1\0"
 MIN_SECRET_BYTES = 16
 
 
@@ -46,6 +47,10 @@ class LinkSigner:
             raise ConfigurationError(f"A secret for links needs at least {MIN_SECRET_BYTES} bytes.")
         self._secrets = (secret, *old_secrets)
         self._base_url = base_url.rstrip("/")
+
+    def proof(self, nonce: str) -> str:
+        """What only somebody with our secret can say to ``nonce``."""
+        return hmac.new(self._secrets[0], _PROOF + nonce.encode(), hashlib.sha256).hexdigest()
 
     def sign(self, key: str, expires_at: datetime, media_type: str) -> str:
         """A URL for ``key`` that is good until ``expires_at`` (whole seconds) and is served as ``media_type``."""

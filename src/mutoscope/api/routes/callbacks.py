@@ -11,6 +11,14 @@ from mutoscope.generations import callbacks
 
 router = APIRouter(include_in_schema=False)
 
+Nonce = Annotated[str, Query(min_length=16, max_length=64, pattern=r"^[A-Za-z0-9]+$")]
+
+
+@router.get("/callbacks/self-test")
+async def self_test(nonce: Nonce, parts: Parts) -> dict[str, str]:
+    """Prove to ``mutoscope doctor`` that callbacks reach this very service."""
+    return {"proof": parts.links.proof(nonce)}
+
 
 @router.post("/callbacks/{provider}")
 async def receive(

@@ -62,7 +62,14 @@ async def create(
     """Validate the input, hold the credits, and accept. Nothing is charged for what is not delivered."""
     if len(canonical_json(body.metadata)) > MAX_METADATA_BYTES:
         raise InvalidRequest(f"metadata may have at most {MAX_METADATA_BYTES} bytes of JSON.")
-    new = NewGeneration(body.model, body.input, body.metadata, idempotency_key)
+    new = NewGeneration(
+        body.model,
+        body.input,
+        body.metadata,
+        idempotency_key,
+        destination=body.destination,
+        stream=body.stream,
+    )
     row = await wait.until_ended(await parts.generations.create(on_behalf.account_id, new))
     response.headers["Location"] = f"/v1/generations/{row.id}"
     response.status_code = 200 if wait.wanted and row.status in FINAL else 202

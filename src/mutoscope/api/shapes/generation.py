@@ -30,6 +30,12 @@ class GenerationCreate(BaseModel):
     model: Name = Field(description="An alias from `GET /v1/models`.")
     input: dict[str, Any] = Field(description="The model's input, as its schema says.")
     metadata: dict[str, Any] = Field(default={}, description="Your own notes, given back as they are; at most 16 KiB.")
+    destination: Name | None = Field(
+        default=None, description="Of a training, and only of one: `owner/name` of the model that gets the new version."
+    )
+    stream: bool | None = Field(
+        default=None, description="Whether the text can be followed while it is made; else as the model's settings say."
+    )
 
 
 class FileRead(BaseModel):
@@ -83,6 +89,9 @@ class GenerationRead(BaseModel):
     object: Literal["generation"] = "generation"
     status: StatusName
     model: str
+    kind: Literal["prediction", "training"]
+    destination: str | None = Field(description="Of a training: the model that gets the new version.")
+    stream: str | None = Field(description="Where the text can be followed while it is made, if it can.")
     input: dict[str, Any]
     output: Any = Field(description="The model's output, with a link in place of each file.")
     files: list[FileRead]
@@ -106,6 +115,9 @@ class GenerationRead(BaseModel):
                 "id": row.id,
                 "status": row.status,
                 "model": row.model,
+                "kind": row.kind,
+                "destination": row.destination,
+                "stream": f"/v1/generations/{row.id}/stream" if row.stream else None,
                 "input": row.input,
                 "output": outputs.show_files(row.output, links.get) if row.status == Status.COMPLETED else None,
                 "files": files,

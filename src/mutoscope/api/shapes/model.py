@@ -1,6 +1,6 @@
 """Models, their prices and quotes as the API shows them."""
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -37,6 +37,7 @@ class ModelRead(BaseModel):
     """A model that can be run."""
 
     alias: str
+    kind: Literal["prediction", "training"] = Field(description="A training needs a `destination`.")
     description: str
     credit_type: str
     price: PriceRead
@@ -50,6 +51,7 @@ class ModelRead(BaseModel):
         return cls.model_validate(
             {
                 "alias": entry.alias,
+                "kind": settings.kind,
                 "description": settings.description,
                 "credit_type": settings.credit_type,
                 "price": _price(settings),

@@ -1,0 +1,38 @@
+"""How an input names an uploaded file, pure: by its id, or by any URL of it that we have given out.
+
+A URL is known by the id in its path and not by its host, because one service is reached under several names. Ids are
+long and random, and whose file it is is asked afterwards.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mutoscope.core.json_walk import map_strings
+
+_ID = r"file_[0-9a-hjkmnp-tv-z]{26}"
+_NAMED = re.compile(rf"(?:https?://[^\s?#]*/)?({_ID})(?:\.[a-z0-9]{{1,8}}|/download)?(?:[?#]\S*)?")
+
+
+def named_upload(text: str) -> str | None:
+    """The id of the upload that a whole string names, or ``None``."""
+    found = _NAMED.fullmatch(text)
+    return found[1] if found else None
+
+
+def named_uploads(value: Any) -> list[str]:
+    """The ids of all uploads that are named anywhere in a JSON value, each once."""
+    found: dict[str, None] = {}
+
+    def visit(text: str) -> str:
+        if upload_id := named_upload(text):
+            found[upload_id] = None
+        return text
+
+    map_strings(value, visit)
+    return list(found)
+
+
+def with_uploads(value: Any, links: Mapping[str, str]) -> Any:
+    """The same value with each name of an upload replaced by its link, for the ids in ``links``."""
+    return map_strings(value, lambda text: links.get(named_upload(text) or "", text))

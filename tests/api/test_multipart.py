@@ -1,0 +1,68 @@
+"""Forms that are read as they come: however they are cut, and whatever is wrong with them."""
+
+from collections.abc import AsyncIterator
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mutoscope.api.multipart import MAX_FIELD_BYTES, MAX_PARTS, Form
+from mutoscope.core.errors import InvalidRequest
+
+TYPE = 'multipart/form-data; boundary="the-mark"'
+FILE = b"\r\n--the-mar bytes that look like an end \r\n--"
+
+
+def part(name: str, data: bytes, extra: str = "") -> bytes:
+    return f'--the-mark\r\nContent-Disposition: form-data; name="{name}"{extra}\r\n\r\n'.encode() + data + b"\r\n"
+
+
+END = b"--the-mark--\r\n"
+BODY = (
+    part("filename", "ü.png".encode()) + part("content", FILE, '; filename="a b.png"') + part("metadata", b"{}") + END
+)
+
+
+async def cut(body: bytes, *places: int) -> AsyncIterator[bytes]:
+    edges = [0, *sorted(place % (len(body) + 1) for place in places), len(body)]
+    for start, end in pairwise(edges):
+        yield body[start:end]
+
+
+async def read(body: bytes, *places: int, content_type: str = TYPE) -> tuple[bytes, Form]:
+    form = Form(content_type, cut(body, *places))
+    return b"".join([piece async for piece in form.file()]), form
+
+
+@given(st.lists(st.integers(0, 10_000), max_size=12))
+async def test_how_a_form_is_cut_makes_no_difference(places: list[int]) -> None:
+    data, form = await read(BODY, *places)
+    assert data == FILE
+    assert (form.fields, form.filename) == ({"filename": "ü.png", "metadata": "{}"}, "a b.png")
+
+
+BROKEN = {
+    "empty": b"",
+    "no form": b"just bytes",
+    "cut short": BODY[:-20],
+    "without the file": part("filename", b"x") + END,
+    "two files": part("content", b"1") + part("content", b"2") + END,
+    "a field without end": part("metadata", bytes(MAX_FIELD_BYTES + 1)) + part("content", b"1") + END,
+    "too many fields": b"".join(part(f"f{n}", b"") for n in range(MAX_PARTS)) + part("content", b"1") + END,
+    "a header without end": b"--the-mark\r\nX: " + b"y" * 20_000 + b"\r\n\r\nz\r\n" + END,
+}
+
+
+@pytest.mark.parametrize("what", list(BROKEN))
+async def test_a_broken_form_is_refused(what: str) -> None:
+    with pytest.raises(InvalidRequest):
+        await read(BROKEN[what])
+
+
+@pytest.mark.parametrize(
+    "content_type", ["multipart/form-data", "multipart/mixed; boundary=x", "multipart/form-data; boundary="]
+)
+async def test_a_form_must_name_its_boundary(content_type: str) -> None:
+    with pytest.raises(InvalidRequest):
+        await read(BODY, content_type=content_type)

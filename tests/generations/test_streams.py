@@ -1,0 +1,309 @@
+"""Text while it is made: never more, less or other than the output, whatever is cut, lost, slow or taken over."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from mutoscope.bootstrap import Runtime, open_runtime
+from mutoscope.core.errors import InvalidRequest, NotFound
+from mutoscope.core.settings import Settings
+from mutoscope.engines.chores import forget_streams
+from mutoscope.generations.models import Generation, StreamPiece, StreamTape
+from mutoscope.generations.service import NewGeneration
+from mutoscope.generations.streams import tapes
+from mutoscope.generations.streams.positions import Position, parse_position, text_of
+from mutoscope.generations.streams.reading import News
+from mutoscope.generations.streams.service import NotStreamed, TooManyReaders
+from tests.world import RunnerProcess, World, settings_for, until, world
+
+MODELS = {
+    "scribe": {"reference": "mutoscope/scribe", "price": {"per_run": 3}, "stream": True, "run_timeout_s": 60},
+    "echo": {"reference": "mutoscope/echo", "price": {"per_run": 3}},
+}
+
+
+BEGINNING = Position()
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path, runner: RunnerProcess) -> Settings:
+    streams = {"max_readers_per_account": 3, "keep_alive_s": 0.2}
+    return settings_for(database_url, tmp_path, runner, models=MODELS, streams=streams)
+
+
+@pytest.fixture
+async def here(settings: Settings, runner: RunnerProcess) -> AsyncGenerator[World]:
+    async with world(settings, runner) as one:
+        yield one
+
+
+async def ask(
+    here: World, prompt: str = "coin", *, tokens: int = 40, per_second: float = 100, **more: Any
+) -> Generation:
+    values = {"prompt": prompt, "max_tokens": tokens, "tokens_per_second": per_second}
+    return await here.runtime.generations.create(here.account_id, NewGeneration("scribe", values, **more))
+
+
+async def follow(
+    runtime: Runtime, row: Generation, after: Position = BEGINNING, *, most: int | None = None
+) -> list[News]:
+    """What a reader hears until the end, or until it has heard so much text."""
+    heard: list[News] = []
+    opened = await runtime.streams.open(row.account_id, row.id)
+    async with asyncio.timeout(40), aclosing(runtime.streams.follow(opened, after, asyncio.Event())) as news:
+        async for one in news:
+            heard.append(one)
+            if most and len(text(heard)) >= most:
+                break
+    return heard
+
+
+def text(heard: list[News]) -> str:
+    """What a reader has in the end."""
+    begin = max((n for n, one in enumerate(heard) if one.kind == "restart"), default=0)
+    return "".join(one.text for one in heard[begin:] if one.kind == "output")
+
+
+async def output(here: World, row: Generation) -> str:
+    return text_of((await here.finish(row)).output) or ""
+
+
+async def test_a_reader_gets_the_text_as_it_is_made_and_it_is_the_output(here: World) -> None:
+    row = await ask(here, per_second=40)
+    heard = await follow(here.runtime, row)
+    assert text(heard) == await output(here, row) != ""
+    pieces = [one for one in heard if one.kind == "output"]
+    assert len(pieces) > 5, "it came in pieces, while it was made"
+    assert all(one.kind != "restart" for one in heard)
+    assert (heard[-1].kind, heard[-1].text) == ("done", "completed")
+    assert await here.balance() == (997, 0, 3)
+    assert await here.audit() == []
+
+
+async def test_a_reader_may_go_on_anywhere(here: World) -> None:
+    row = await ask(here)
+    first = await follow(here.runtime, row, most=30)
+    rest = await follow(here.runtime, row, first[-1].position)
+    whole = await output(here, row)
+    assert text(first) + text(rest) == whole
+    for position in (Position(), first[0].position, first[-1].position, rest[-2].position, rest[-1].position):
+        again = await follow(here.runtime, row, position)
+        assert whole[: position.chars] + text(again) == whole
+        assert again[-1].kind == "done"
+
+
+async def test_many_readers_hear_the_same_from_one_connection(here: World) -> None:
+    row = await ask(here)
+    heard = await asyncio.gather(*(follow(here.runtime, row) for _ in range(3)))
+    assert {text(one) for one in heard} == {await output(here, row)}
+
+
+@pytest.mark.parametrize("every", [1, 3])
+async def test_a_stream_that_is_cut_loses_nothing_and_costs_nothing(
+    here: World, runner: RunnerProcess, every: int
+) -> None:
+    runner.plan({"do": {"stream_cut": every}, "when": {"model": "mutoscope/scribe"}})
+    row = await ask(here, tokens=12)
+    heard = await follow(here.runtime, row)
+    assert text(heard) == await output(here, row)
+    assert await here.balance() == (997, 0, 3)
+    assert (await here.finish(row)).attempt == 1
+
+
+async def test_a_second_attempt_begins_anew(here: World, runner: RunnerProcess) -> None:
+    runner.plan({"do": {"preempt": True, "start_delay_s": 0.5}, "when": {"model": "mutoscope/scribe"}, "count": 1})
+    row = await ask(here)
+    heard = await follow(here.runtime, row)
+    assert text(heard) == await output(here, row)
+    assert heard[-1].position.attempt == 2
+    (tape,) = await _all(here.runtime, StreamTape)
+    assert (tape.attempt, tape.ended) == (2, True)
+
+
+async def test_what_was_had_of_another_text_is_void(here: World) -> None:
+    """The reader is told so, and gets the output from its beginning."""
+    row = await ask(here)
+    whole = await output(here, row)
+    attempt = (await here.finish(row)).attempt
+    for had in (Position(attempt + 1, 5), Position(attempt, len(whole) + 1), Position(9, 1)):
+        heard = await follow(here.runtime, row, had)
+        assert heard[0].kind == "restart"
+        assert text(heard) == whole
+
+
+async def test_a_tape_that_says_other_than_the_output_is_not_believed(here: World) -> None:
+    row = await ask(here)
+    await follow(here.runtime, row)
+    async with here.runtime.database.write() as session:
+        piece = (await session.scalars(select(StreamPiece).order_by(StreamPiece.start))).first()
+        assert piece
+        piece.text = "x" * len(piece.text)
+    heard = await follow(here.runtime, row, Position((await here.finish(row)).attempt, 3))
+    assert [heard[0].kind, text(heard)] == ["restart", await output(here, row)]
+
+
+async def test_a_cancelled_stream_ends_as_such(here: World) -> None:
+    row = await ask(here, tokens=2000, per_second=20)
+    reading = asyncio.create_task(follow(here.runtime, row))
+    await until(lambda: _has_text(here.runtime))
+    await here.runtime.generations.cancel(here.account_id, row.id)
+    heard = await reading
+    assert (heard[-1].kind, heard[-1].text) == ("done", "canceled")
+    assert text(heard)
+    assert await here.balance() == (1000, 0, 0)
+
+
+async def test_a_failure_says_why(here: World) -> None:
+    new = NewGeneration("echo", {"text": "x", "fail": "index out of range"}, stream=True)
+    row = await here.runtime.generations.create(here.account_id, new)
+    heard = await follow(here.runtime, row)
+    assert [(one.kind, one.code) for one in heard[-2:]] == [("error", "provider_failed"), ("done", "")]
+    assert (heard[-2].text, heard[-1].text) == ("index out of range", "failed")
+
+
+async def test_a_model_without_a_stream_gives_its_text_at_the_end(here: World) -> None:
+    new = NewGeneration("echo", {"text": "hello", "seconds": 0.6}, stream=True)
+    row = await here.runtime.generations.create(here.account_id, new)
+    heard = await follow(here.runtime, row)
+    assert text(heard) == "hello"
+    assert "nothing" in {one.kind for one in heard}, "a reader that waits is told that we live"
+
+
+async def test_only_what_was_asked_for_is_streamed_and_only_to_its_account(here: World) -> None:
+    row = await ask(here, stream=False)
+    with pytest.raises(NotStreamed):
+        await here.runtime.streams.open(here.account_id, row.id)
+    other = await here.runtime.accounts.create("somebody else")
+    with pytest.raises(NotFound):
+        await here.runtime.streams.open(other.id, (await ask(here)).id)
+
+
+async def test_readers_are_counted(here: World) -> None:
+    row = await ask(here, tokens=400, per_second=50)
+    readers = [asyncio.create_task(follow(here.runtime, row)) for _ in range(3)]
+    await until(lambda: _refused(here, row))
+    for one in readers:
+        one.cancel()
+    await asyncio.gather(*readers, return_exceptions=True)
+    assert await here.runtime.streams.open(here.account_id, row.id)
+    await here.runtime.generations.cancel(here.account_id, row.id)
+
+
+async def _refused(here: World, row: Generation) -> bool:
+    try:
+        await here.runtime.streams.open(here.account_id, row.id)
+    except TooManyReaders:
+        return True
+    return False
+
+
+async def test_without_readers_nothing_is_fetched(here: World) -> None:
+    row = await ask(here)
+    await here.finish(row)
+    assert await _all(here.runtime, StreamTape) == []
+    assert text(await follow(here.runtime, row)) == await output(here, row)
+
+
+async def test_two_processes_share_one_tape_and_one_goes_on_when_the_other_ends(
+    here: World, settings: Settings
+) -> None:
+    async with open_runtime(settings) as other:
+        row = await ask(here, tokens=150, per_second=50)
+        first = asyncio.create_task(follow(here.runtime, row, most=60))
+        second = asyncio.create_task(follow(other, row))
+        begun = await first  # its process had the tape, perhaps, and reads no more
+        heard = await second
+        assert text(heard) == await output(here, row)
+        assert text(heard).startswith(text(begun))
+        (tape,) = await _all(other, StreamTape)
+        assert (tape.owner, tape.chars) == (None, len(text(heard)))
+
+
+async def test_a_dead_owners_tape_is_taken_over(here: World) -> None:
+    row = await ask(here, tokens=60, per_second=50)
+    await until(lambda: _runs(here, row))
+    current = await here.runtime.generations.get(here.account_id, row.id)
+    now = here.runtime.clock.now()
+    async with here.runtime.database.write() as session:
+        assert await tapes.take(session, current, "pump_that_died", now=now - tapes.LIFE * 0.8)
+        assert await tapes.take(session, current, "pump_too_early", now=now - tapes.LIFE * 0.5) is None
+    heard = await follow(here.runtime, row)
+    assert text(heard) == await output(here, row)
+
+
+async def test_an_owner_that_was_slow_writes_no_more(here: World) -> None:
+    row = await here.finish(await ask(here))
+    now = here.runtime.clock.now()
+    async with here.runtime.database.write() as session:
+        mine = await tapes.take(session, row, "mine", now=now)
+        assert mine
+        mine = await tapes.append(session, mine, "some", last_event_id="1", ended=False, now=now)
+        session.expunge(mine)
+        theirs = await tapes.take(session, row, "theirs", now=now + tapes.LIFE * 2)
+        assert theirs
+        assert (theirs.chars, theirs.last_event_id) == (4, "1")
+        with pytest.raises(tapes.TapeLost):
+            await tapes.append(session, mine, "more", last_event_id="2", ended=False, now=now)
+
+
+async def test_old_tapes_are_forgotten_and_the_output_stays(here: World) -> None:
+    row = await ask(here)
+    heard = await follow(here.runtime, row)
+    clock = _Later(here.runtime.clock.now())
+    await forget_streams(here.runtime.database, clock)()
+    assert await _all(here.runtime, StreamTape) == []
+    assert await _all(here.runtime, StreamPiece) == []
+    middle = replace(heard[-1].position, chars=7)
+    again = await follow(here.runtime, row, middle)
+    assert text(again) == text(heard)[7:]
+
+
+class _Later:
+    """A clock two hours ahead."""
+
+    def __init__(self, now: Any) -> None:
+        from datetime import timedelta
+
+        self._now = now + timedelta(hours=2)
+
+    def now(self) -> Any:
+        return self._now
+
+
+async def _all(runtime: Runtime, model: Any) -> list[Any]:
+    async with runtime.database.read() as session:
+        return list((await session.scalars(select(model))).all())
+
+
+async def _has_text(runtime: Runtime) -> bool:
+    async with runtime.database.read() as session:
+        return bool(await session.scalar(select(func.count()).select_from(StreamPiece)))
+
+
+async def _runs(here: World, row: Generation) -> bool:
+    return (await here.runtime.generations.get(here.account_id, row.id)).stream_url is not None
+
+
+@pytest.mark.parametrize("given", ["1", "1-", "a-b", "1-2-3", "-1-2", "1-" + "9" * 10, "1 - 2"])
+def test_an_id_that_is_none_of_ours_is_refused(given: str) -> None:
+    with pytest.raises(InvalidRequest):
+        parse_position(given)
+
+
+def test_an_id_names_a_place() -> None:
+    assert parse_position(str(Position(3, 14))) == Position(3, 14)
+    assert parse_position(None) == parse_position("") == Position()
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [("text", "text"), (["a", "b"], "ab"), ([], ""), ([1], None), ({"a": "b"}, None), (None, None), (7, None)],
+)
+def test_which_outputs_are_text(given: Any, wanted: str | None) -> None:
+    assert text_of(given) == wanted
