@@ -42,6 +42,18 @@ async def test_how_a_form_is_cut_makes_no_difference(places: list[int]) -> None:
     assert (form.fields, form.filename) == ({"filename": "ü.png", "metadata": "{}"}, "a b.png")
 
 
+@pytest.mark.parametrize("name", ["cat.png", "käse ☃.png", "\xff", "a;b=c"])
+async def test_a_files_name_may_be_in_any_script(name: str) -> None:
+    _, form = await read(part("content", b"1", f'; filename="{name}"') + END)
+    assert form.filename == name
+
+
+async def test_a_name_that_is_no_text_is_read_all_the_same() -> None:
+    """Found by schemathesis: bytes that are no UTF-8."""
+    _, form = await read(part("content", b"1", '; filename="NAME"').replace(b"NAME", b"\xf0\x28\xe2.png") + END)
+    assert (form.filename or "").endswith(".png")
+
+
 BROKEN = {
     "empty": b"",
     "no form": b"just bytes",

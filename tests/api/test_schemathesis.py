@@ -37,5 +37,5 @@ async def test_no_request_breaks_the_service_or_its_document(here: Service, tmp_
                 process.kill()
                 await process.wait()
         assert process.returncode == 0, said.decode()[-12_000:]
-        assert b"20 selected / 20 total" in said
+        assert b"25 selected / 25 total" in said
     assert (await here.operator.get("/readyz")).json()["status"] == "ok"

@@ -90,7 +90,7 @@ class Form:
             raise InvalidRequest("A field of the form has headers that are too long.")
 
     def _header_ends(self) -> None:
-        name, value = self._header.decode("latin-1"), self._value.decode("utf-8", "replace")
+        name, value = self._header.decode("latin-1"), self._value.decode("latin-1")  # as bytes; UTF-8 is read later
         self._headers[name] = value
         self._header.clear()
         self._value.clear()
