@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import uvicorn
 from starlette.applications import Starlette
@@ -15,6 +15,7 @@ from mutoscope.runner.auth import BearerAuth
 from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.connection import DroppableProtocol
 from mutoscope.runner.limiter import LimitRequests
+from mutoscope.runner.predictors.reload import reload_on_change
 from mutoscope.runner.problems import on_crash, on_error, on_http_error
 from mutoscope.runner.retention import sweep
 from mutoscope.runner.routes import (
@@ -45,13 +46,16 @@ def build_app(config: RunnerConfig) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
         runner = Runner(config)
         app.state.runner = runner
-        sweeper = asyncio.create_task(sweep(runner.store, runner.files, runner.uploads, config.retention_s))
+        tasks = [asyncio.create_task(sweep(runner.store, runner.files, runner.uploads, config.retention_s))]
+        if config.reload:
+            watched = config.predictors.items()
+            tasks += [asyncio.create_task(reload_on_change(*one, runner.replace)) for one in watched]
         try:
             yield
         finally:
-            sweeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await sweeper
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await runner.aclose()
 
     return Starlette(

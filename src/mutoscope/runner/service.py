@@ -21,8 +21,9 @@ from mutoscope.runner.hooks import Hooks
 from mutoscope.runner.library import Library
 from mutoscope.runner.lifecycle import Lifecycle, interrupt
 from mutoscope.runner.limiter import Limiter
-from mutoscope.runner.models.base import Job
+from mutoscope.runner.models.base import Job, Model
 from mutoscope.runner.offers import Offer
+from mutoscope.runner.predictors.describe import describe
 from mutoscope.runner.records import Kind, Live, Record
 from mutoscope.runner.shelf import Shelf
 from mutoscope.runner.spoilt import Spoilt
@@ -39,7 +40,8 @@ class Runner:
         self.config = config
         self.webhook_secret = webhook_secret(config)
         self.base_url = (config.public_url or f"http://{config.host}:{config.port}").rstrip("/")
-        offers = [Offer(model, config) for model in choose(config.models)]
+        own = [describe(name, reference) for name, reference in config.predictors.items()]
+        offers = [Offer(model, config) for model in (*own, *choose(config.models))]
         self._database = open_database(config.state_dir / "runner.db")
         self.store, self.shelf = Store(self._database), Shelf(self._database)
         self.files = Files(config.state_dir)
@@ -54,6 +56,7 @@ class Runner:
         self.counts: Counter[str] = Counter()
         self.empty_lists = 0
         self.spoilt: dict[str, Spoilt] = {}
+        self._retiring: set[asyncio.Task[None]] = set()
         self.hooks = Hooks(
             self.webhook_secret,
             retry_s=config.webhook_retry_s,
@@ -75,10 +78,19 @@ class Runner:
         for record in self.store.owing():
             self.hooks.send(Live(record), "completed")
 
+    async def replace(self, model: Model) -> None:
+        """Offer a model instead of the one of its name; what was accepted for that one still ends."""
+        before = self.catalog.replace(Offer(model, self.config))
+        if before:
+            task = asyncio.create_task(before.retire())
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
+
     async def aclose(self) -> None:
         """Stop everything; what is unfinished fails at the next start."""
         await self.lifecycle.aclose()
         await self.hooks.aclose()
+        await asyncio.gather(*self._retiring)
         await asyncio.gather(*(offer.aclose() for offer in self.catalog.offers))
         self._database.close()
 
@@ -100,7 +112,7 @@ class Runner:
         live = Live(new_prediction(create, found, self.files.new_folder()), create.faults)
         self._remember_faults(live)
         self.run_counts[found.name] += 1
-        self._start(live, found, found.offer.executor, completed_input)
+        self._start(live, found, found.offer, completed_input)
         return live
 
     def train(self, wanted: Train, token: str) -> Live:

@@ -44,6 +44,10 @@ class Context:
         """Add one line to the logs."""
         self._emit("log", line + "\n")
 
+    def write(self, text: str) -> None:
+        """Add a text to the logs as it is."""
+        self._emit("log", text)
+
     def output(self, value: Any) -> None:
         """Show what there is so far."""
         self._emit("output", value)
