@@ -20,6 +20,7 @@ from mutoscope.runner.problems import on_crash, on_error, on_http_error
 from mutoscope.runner.retention import sweep
 from mutoscope.runner.routes import (
     account,
+    cogs,
     control,
     deployments,
     models,
@@ -33,7 +34,8 @@ from mutoscope.runner.routes import (
 )
 from mutoscope.runner.service import Runner
 
-ROUTERS = (account, control, deployments, models, outputs, predictions, search, streams, trainings, uploads, versions)
+REPLICATE = (account, deployments, models, predictions, search, trainings, uploads, versions)
+OWN = (cogs, control, outputs, streams)
 
 
 def build_app(config: RunnerConfig) -> Starlette:
@@ -51,6 +53,7 @@ def build_app(config: RunnerConfig) -> Starlette:
             watched = config.predictors.items()
             tasks += [asyncio.create_task(reload_on_change(*one, runner.replace)) for one in watched]
         try:
+            await runner.open()
             yield
         finally:
             for task in tasks:
@@ -59,7 +62,7 @@ def build_app(config: RunnerConfig) -> Starlette:
             await runner.aclose()
 
     return Starlette(
-        routes=[route for module in ROUTERS for route in module.ROUTES],
+        routes=[route for module in (*REPLICATE, *OWN) for route in module.ROUTES],
         middleware=[
             Middleware(BearerAuth, tokens=[one for one in (config.token, *config.more_tokens) if one]),
             Middleware(LimitRequests, limit=config.request_limit),

@@ -10,6 +10,9 @@ from mutoscope.replicate_protocol.schemas import file_inputs
 from mutoscope.replicate_protocol.wire import PAGE_SIZE, position
 from mutoscope.runner.admission import Create, new_prediction, new_training, webhook_secret
 from mutoscope.runner.catalog import Catalog, Runnable, choose
+from mutoscope.runner.cogs.inbox import Inbox
+from mutoscope.runner.cogs.offered import Cogs
+from mutoscope.runner.cogs.upstream import Surroundings
 from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.database import open_database, transaction
 from mutoscope.runner.deployments import Deployments
@@ -46,6 +49,8 @@ class Runner:
         self.store, self.shelf = Store(self._database), Shelf(self._database)
         self.files = Files(config.state_dir)
         self.uploads = Uploads(self.files, self.store, config.retention_s, self.webhook_secret)
+        self.inbox = Inbox(lambda: self.base_url)
+        self.cogs = Cogs(config, Surroundings(self.inbox, self._open_link, config.cancel_grace_s))
         self.catalog = Catalog(offers, self.shelf)
         self.run_counts = Counter(self.store.run_counts())
         self.library = Library(self.catalog, self.shelf, self.run_counts)
@@ -78,6 +83,11 @@ class Runner:
         for record in self.store.owing():
             self.hooks.send(Live(record), "completed")
 
+    async def open(self) -> None:
+        """Offer the Cog servers too. Raises ``ConfigurationError`` for one that cannot be used."""
+        for model in await self.cogs.open():
+            self.catalog.replace(Offer(model, self.config))
+
     async def replace(self, model: Model) -> None:
         """Offer a model instead of the one of its name; what was accepted for that one still ends."""
         before = self.catalog.replace(Offer(model, self.config))
@@ -91,6 +101,7 @@ class Runner:
         await self.lifecycle.aclose()
         await self.hooks.aclose()
         await asyncio.gather(*self._retiring)
+        await self.cogs.aclose()
         await asyncio.gather(*(offer.aclose() for offer in self.catalog.offers))
         self._database.close()
 
@@ -143,6 +154,10 @@ class Runner:
         names = file_inputs(found.offer.model.openapi_schema) | found.offer.training_files
         given = {name: value for name, value in completed_input.items() if name in names}
         return self.uploads.paths(given, self.base_url)
+
+    def _open_link(self, url: str) -> str:
+        """A link to an upload that needs no token."""
+        return self.uploads.download_url(url.rpartition("/")[2], self.base_url)
 
     def _keep(self, record: Record, owes_webhook: bool) -> None:
         """Write down how a run ended; a training that did well together with the version that it made."""
