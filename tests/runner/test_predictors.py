@@ -78,6 +78,13 @@ async def test_an_input_against_the_signature_is_refused(tmp_path: Path, broken:
         assert (await runner.create(broken, model=COOK)).status_code == 422
 
 
+async def test_a_cancel_before_the_predictor_has_the_job_stops_it_too(tmp_path: Path) -> None:
+    async with running(tmp_path, cancel_grace_s=30, **own(kitchen=f"{KITCHEN}:Predictor")) as runner:
+        canceled = await runner.start({"name": "stew", "seconds": 600}, model=COOK)
+        await runner.http.post(f"/v1/predictions/{canceled['id']}/cancel")
+        assert (await runner.run({"name": "stew"}, model=COOK))["status"] == "succeeded"
+
+
 async def test_an_exception_fails_the_prediction_and_not_the_model(tmp_path: Path) -> None:
     async with running(tmp_path, **own(kitchen=f"{KITCHEN}:Predictor")) as runner:
         failed = await runner.run({"name": "cake", "fail": "too hot"}, model=COOK)
@@ -90,7 +97,7 @@ async def test_an_exception_fails_the_prediction_and_not_the_model(tmp_path: Pat
 async def test_a_cancel_stops_a_busy_predictor_without_loading_it_again(tmp_path: Path) -> None:
     async with running(tmp_path, cancel_grace_s=30, **own(kitchen=f"{KITCHEN}:Predictor")) as runner:
         busy = await runner.start({"name": "stew", "seconds": 600}, model=COOK)
-        await runner.reach(busy["id"], {"processing"})
+        await eventually(lambda: runner.get(busy["id"]), lambda shown: "cooking stew" in shown["logs"], 60)
         await runner.http.post(f"/v1/predictions/{busy['id']}/cancel")
         done = await runner.run({"name": "stew"}, model=COOK)
         assert (await runner.http.get(done["output"]["picture"])).text == "stew number 2"

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from mutoscope.core.errors import ConfigurationError
 from mutoscope.replicate_protocol.schemas import input_properties
+from mutoscope.runner.cogs.server import CogServer
 from mutoscope.runner.cogs.upstream import CogUpstream, Surroundings
 from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.models.base import Model
@@ -29,7 +31,7 @@ class Cogs:
         commands = {name: ("", command) for name, command in config.cog_commands.items()}
         self._commands = config.cog_commands
         self._upstreams = {
-            name: CogUpstream(name, *place, config.workers.get(name, 1), surroundings)
+            name: CogUpstream(CogServer(name, *place), config.workers.get(name, 1), surroundings)
             for name, place in (urls | commands).items()
         }
 
@@ -43,7 +45,10 @@ class Cogs:
             await upstream.aclose()
 
     async def _model(self, name: str, upstream: CogUpstream) -> Model:
-        schema = await upstream.open()
+        try:
+            schema = await upstream.open()
+        except ConfigurationError as error:
+            raise ConfigurationError(f"The model {name} cannot be offered: {error.detail}") from error
         command = self._commands.get(name, "")
         if schema is None and command.partition(":")[0].endswith(".py"):
             schema = describe(name, command).openapi_schema

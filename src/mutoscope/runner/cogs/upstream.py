@@ -1,9 +1,8 @@
-"""One Cog server as a model: sends it one prediction after another, and knows what each kind of trouble means."""
+"""One Cog server as a model: sends it one prediction after another, and knows what each answer means."""
 
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,19 +10,16 @@ import httpx
 
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.replicate_protocol.schemas import JsonSchema
-from mutoscope.runner.cogs.client import CogClient
 from mutoscope.runner.cogs.inbox import EVENTS, Inbox, Progress
 from mutoscope.runner.cogs.outputs import keep_files
-from mutoscope.runner.cogs.process import CogProcess
+from mutoscope.runner.cogs.server import CogServer
 from mutoscope.runner.documents import map_strings
 from mutoscope.runner.faults import PREEMPTED
 from mutoscope.runner.models.base import Job, ModelFailed, Sink
 
-START_TIMEOUT_S = 120
 _PATIENCE_S = 0.02
 _LONG_PATIENCE_S = 0.25
 _NEVER_SENT = "Failed to send request"
-_DEAD = {"UNHEALTHY", "DEFUNCT", "SETUP_FAILED", "GONE"}
 _log = logging.getLogger(__name__)
 
 
@@ -43,71 +39,47 @@ class Surroundings:
 
 
 class CogUpstream:
-    """A Cog server, which the runner starts if there is a command, or finds at a URL.
+    """The queue before a Cog server.
 
     Args:
-        name: The model's full name.
-        url: Where it is; empty if it is started here.
-        command: What starts it; empty if somebody else does.
+        server: The server.
         places: How many predictions it takes at once.
         surroundings: What it needs of the runner.
 
     ``left_out`` is what it is given for inputs that are left out: without a schema file Cog does not know that itself.
     """
 
-    def __init__(self, name: str, url: str, command: str, places: int, surroundings: Surroundings) -> None:
-        self._name = name
-        self._url = url.rstrip("/")
-        self._process = CogProcess(command) if command else None
-        self._inbox = surroundings.inbox
-        self._link = surroundings.link
-        self._grace_s = surroundings.grace_s
+    def __init__(self, server: CogServer, places: int, surroundings: Surroundings) -> None:
+        self._server = server
         self._places = asyncio.Semaphore(places)
         self._alone = places == 1
-        self._client = CogClient()
-        self._mending = asyncio.Lock()
+        self._needs = surroundings
         self.left_out: dict[str, Any] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def url(self) -> str:
-        """Where it is now."""
-        return self._process.url if self._process else self._url
 
     async def open(self) -> JsonSchema | None:
-        """Start it if that is ours to do, wait until it is ready, and read its schema, if it has one.
-
-        Raises:
-            ConfigurationError: It cannot be used; the text says why.
-        """
+        """Make it ready, and read its schema, if it has one. Raises ``ConfigurationError`` if it cannot be used."""
         try:
-            await self._mend()
-            return await self._client.schema(self.url)
+            await self._server.mend()
+            return await self._server.client.schema(self._server.url)
         except (ModelFailed, httpx.HTTPError) as error:
-            await self.aclose()
-            raise ConfigurationError(f"The model {self._name} cannot be offered: {error}") from error
+            raise ConfigurationError(str(error)) from error
 
     async def aclose(self) -> None:
         """Stop it if it was started here."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._client.aclose()
-        if self._process:
-            await self._process.stop()
+        await self._server.aclose()
 
     async def predict(self, job: Job, sink: Sink) -> Any:
         """Run one prediction when its turn has come. Raises ``ModelFailed``."""
         progress = Progress(sink)
         given = {**self.left_out, **job.input}
-        model_input = map_strings(given, lambda text: self._link(text) if text in job.uploads else text)
+        model_input = map_strings(given, lambda text: self._needs.link(text) if text in job.uploads else text)
         await self._places.acquire()
-        with self._inbox.expecting(progress) as webhook:
+        with self._needs.inbox.expecting(progress) as webhook:
             body = {"input": model_input, "webhook": webhook, "webhook_events_filter": EVENTS}
             try:
                 said = await self._perform(job.id, body)
             except asyncio.CancelledError:
-                self._behind(self._reclaim(job.id))
+                self._server.behind(self._reclaim(job.id))
                 raise
             except BaseException:
                 self._places.release()
@@ -123,90 +95,42 @@ class CogUpstream:
         said: dict[str, Any] = {}
         for attempt in range(2):
             said = await self._exchange(prediction_id, body)
-            if said.get("status") != "failed" or await self._client.health(self.url) not in _DEAD:
+            if said.get("status") != "failed" or not await self._server.dead():
                 return said
             if attempt or not str(said.get("error")).startswith(_NEVER_SENT):
                 break
-            _log.warning("a Cog server had no worker for a prediction", extra={"model": self._name})
-            await self._mend()
-        self._behind(self._mend_later())
+            _log.warning("a Cog server had no worker for a prediction", extra={"prediction": prediction_id})
+            await self._server.mend()
+        self._server.behind(self._server.mend_later())
         raise ModelFailed(f"{said.get('error')}: {PREEMPTED}")
 
     async def _exchange(self, prediction_id: str, body: dict[str, Any]) -> dict[str, Any]:
         """Send it until it is taken, and wait for its end: a 409 means that it was not taken."""
         patience_s = _PATIENCE_S
         while True:
-            async with self._mending:  # never send to a server that is about to be replaced
-                url = self.url
+            url = await self._server.settled_url()
             try:
-                answer = await self._client.predict(url, prediction_id, body)
+                answer = await self._server.client.predict(url, prediction_id, body)
             except httpx.ConnectError:
-                await self._mend()
+                await self._server.mend()
                 continue
             except httpx.HTTPError as error:
-                self._behind(self._mend_later())
+                self._server.behind(self._server.mend_later())
                 raise ModelFailed(f"The Cog server has gone away: {PREEMPTED}") from error
             if answer.status_code != 409:
                 return _said(answer)
-            if await self._client.health(self.url) in _DEAD:
-                await self._mend()
+            if await self._server.dead():
+                await self._server.mend()
             await asyncio.sleep(patience_s)
             patience_s = min(_LONG_PATIENCE_S, patience_s * 2)
-
-    async def _mend(self) -> None:
-        """Make it ready. Raises ``ModelFailed`` if it cannot be, or not in time."""
-        async with self._mending:
-            try:
-                async with asyncio.timeout(START_TIMEOUT_S):
-                    await self._until_ready()
-            except TimeoutError as error:
-                late = f"The Cog server at {self.url} did not get ready within {START_TIMEOUT_S} s."
-                raise ModelFailed(late) from error
-
-    async def _until_ready(self) -> None:
-        started = 0
-        while (health := await self._client.health(self.url) if self.url else "GONE") not in {"READY", "BUSY"}:
-            if self._process and (health in _DEAD - {"GONE"} or not self._process.alive):
-                if started == 2 or (started and health == "SETUP_FAILED"):
-                    raise ModelFailed(f"The Cog server was started anew and is {health} again; its log says why.")
-                started += 1
-                _log.warning("a Cog server is started", extra={"model": self._name, "health": health})
-                await self._process.stop()
-                await self._process.start()
-            elif not self._process and health in _DEAD - {"GONE"}:
-                raise ModelFailed(
-                    f"The Cog server at {self.url} is {health}: it does not recover by itself, so restart it.",
-                )
-            await asyncio.sleep(_LONG_PATIENCE_S)
 
     async def _reclaim(self, prediction_id: str) -> None:
         """Free the place of a prediction that was canceled: its program may not listen, and then its server goes."""
         try:
-            await self._client.cancel(self.url, prediction_id)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._grace_s):
-                    while await self._client.health(self.url) == "BUSY":  # noqa: ASYNC110 - it tells nobody
-                        await asyncio.sleep(_PATIENCE_S)
-                    return
-            if self._process and self._alone:
-                _log.warning("a Cog server did not cancel and is ended", extra={"model": self._name})
-                async with self._mending:
-                    await self._process.stop()
-                await self._mend_later()
+            await self._server.client.cancel(self._server.url, prediction_id)
+            await self._server.free(self._needs.grace_s, force=self._alone)
         finally:
             self._places.release()
-
-    async def _mend_later(self) -> None:
-        try:
-            await self._mend()
-        except ModelFailed as error:
-            _log.warning("a Cog server is not ready", extra={"model": self._name, "why": error.detail})
-
-    def _behind(self, work: Any) -> None:
-        """Do something that nobody waits for."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _said(answer: httpx.Response) -> dict[str, Any]:

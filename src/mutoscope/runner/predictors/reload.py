@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 from mutoscope.core.errors import ConfigurationError
@@ -11,6 +13,7 @@ from mutoscope.runner.predictors.describe import describe
 from mutoscope.runner.predictors.load import split_reference
 
 _INTERVAL_S = 0.5
+_NOT_OURS = {"__pycache__", "node_modules", "site-packages"}
 _log = logging.getLogger(__name__)
 
 
@@ -34,12 +37,13 @@ async def reload_on_change(name: str, reference: str, replace: Callable[[Model],
 
 
 def _state(directory: Path) -> dict[str, tuple[int, int]]:
-    """When each Python file was last written, and how large it is."""
+    """When each Python file was last written, and how large it is; environments and caches are left out."""
     state: dict[str, tuple[int, int]] = {}
-    for path in directory.rglob("*.py"):
-        try:
-            found = path.stat()
-        except FileNotFoundError:  # deleted in this moment
-            continue
-        state[str(path)] = (found.st_mtime_ns, found.st_size)
+    for place, folders, names in os.walk(directory):
+        folders[:] = [one for one in folders if not one.startswith(".") and one not in _NOT_OURS]
+        for name in names:
+            if name.endswith(".py"):
+                with suppress(FileNotFoundError):  # deleted in this moment
+                    found = Path(place, name).stat()
+                    state[f"{place}/{name}"] = (found.st_mtime_ns, found.st_size)
     return state
