@@ -118,8 +118,10 @@ async def test_iterators_stream(tmp_path: Path) -> None:
 
 async def test_lists_of_files_and_plain_functions(tmp_path: Path) -> None:
     async with running(tmp_path, **own(sizes=f"{POET}:Painter", back=f"{POET}:predict")) as runner:
-        done = await runner.run({"sizes": ["data:,abc", "data:,abcde"]}, model="local/sizes")
-        assert [(await runner.http.get(url)).text for url in done["output"]] == ["3", "5"]
+        uploaded = (await runner.http.post("/v1/files", files={"content": ("a", b"12345678")})).json()
+        given = ["data:,abc", "data:,abcde", uploaded["urls"]["get"]]
+        done = await runner.run({"sizes": given}, model="local/sizes")
+        assert [(await runner.http.get(url)).text for url in done["output"]] == ["3", "5", "8"]
         assert (await runner.run({"text": "abc"}, model="local/back"))["output"] == "cba"
 
 

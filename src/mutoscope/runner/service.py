@@ -5,8 +5,7 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from mutoscope.core.errors import Conflict, NotFound
-from mutoscope.replicate_protocol.schemas import file_inputs
+from mutoscope.core.errors import NotFound
 from mutoscope.replicate_protocol.wire import PAGE_SIZE, position
 from mutoscope.runner.admission import Create, new_prediction, new_training, webhook_secret
 from mutoscope.runner.catalog import Catalog, Runnable, choose
@@ -15,6 +14,7 @@ from mutoscope.runner.cogs.offered import Cogs
 from mutoscope.runner.cogs.upstream import Surroundings
 from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.database import open_database, transaction
+from mutoscope.runner.deletion import VersionDeletion
 from mutoscope.runner.deployments import Deployments
 from mutoscope.runner.documents import Addresses, document
 from mutoscope.runner.execution.inline import Executor
@@ -55,6 +55,8 @@ class Runner:
         self.run_counts = Counter(self.store.run_counts())
         self.library = Library(self.catalog, self.shelf, self.run_counts)
         self.deployments = Deployments(self.catalog, self.shelf)
+        parts = (self._database, self.library, self.deployments, self.shelf, self.store, self.files)
+        self.deletion = VersionDeletion(*parts)
         self.trainings = Trainings(self.catalog, self.shelf, self.files)
         self.dice = Dice(config.fault_plan)
         self.limiter = Limiter(config.create_limit)
@@ -151,8 +153,7 @@ class Runner:
 
     def _mentioned(self, found: Runnable, completed_input: dict[str, Any]) -> dict[str, str]:
         """The uploads that the inputs of files name. A text that names one is only a text."""
-        names = file_inputs(found.offer.model.openapi_schema) | found.offer.training_files
-        given = {name: value for name, value in completed_input.items() if name in names}
+        given = {name: value for name, value in completed_input.items() if name in found.offer.files}
         return self.uploads.paths(given, self.base_url)
 
     def _open_link(self, url: str) -> str:
@@ -197,39 +198,18 @@ class Runner:
         records, last = self.store.page(kind, before_seq=position(cursor), limit=PAGE_SIZE, after=after, before=before)
         return [live.record if (live := self.lifecycle.live.get(one.id)) else one for one in records], last
 
-    def delete_version(self, name: str, version_id: str) -> None:
-        """Delete a version and all its predictions.
-
-        Raises:
-            NotFound: There is no such version.
-            Forbidden: The model is not private, or comes with the runner.
-            Conflict: Something still uses it.
-        """
-        self.library.private(name)
-        self.library.version(name, version_id)
-        if using := self.deployments.using(version_id):
-            raise Conflict(f"The version has an associated deployment: {', '.join(using)}.")
-        records = self.store.of_version(version_id)
-        if any(not record.terminal for record in records):
-            raise Conflict("The version is running a prediction; cancel it first.")
-        with transaction(self._database):
-            self.shelf.delete_version(version_id)
-            for record in records:
-                self.store.delete(record)
-        for record in records:
-            self.files.remove_outputs(record.folder)
-
     def stats(self) -> dict[str, Any]:
-        """Counts since the start, and how many runs are in which status now."""
+        """Counts since the start, and how many predictions are in which status now."""
         statuses = Counter(self.store.counts())
-        for live in self.lifecycle.live.values():
-            if live.record.status == "processing":
+        running = [live.record for live in self.lifecycle.live.values() if live.record.kind == "prediction"]
+        for record in running:
+            if record.status == "processing":
                 statuses["starting"] -= 1
                 statuses["processing"] += 1
         return {
             "creates": {"received": self.counts["received"], "accepted": self.counts["accepted"]},
             "predictions": {status: count for status, count in statuses.items() if count},
-            "in_flight": len(self.lifecycle.live),
+            "in_flight": len(running),
             "webhooks": {**self.hooks.counts, "pending": self.hooks.pending},
             "requests": {name: self.counts[name] for name in ("gets", "lists", "cancels", "files")},
         }
