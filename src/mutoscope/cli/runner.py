@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -25,26 +25,50 @@ def runner(  # noqa: PLR0913 - each is an option
         str | None, typer.Option(help="Signs webhooks: whsec_…", show_default="made and kept")
     ] = None,
     fault_plan: Annotated[Path | None, typer.Option(help="A JSON file of faults to commit.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="A model of your own: [NAME=]PATH.py[:CLASS]. May be given again.")
+    ] = None,
+    reload: Annotated[bool, typer.Option("--reload", help="Load --model again when its files change.")] = False,
+    cog: Annotated[list[str] | None, typer.Option(help="A Cog server that runs: NAME=URL.")] = None,
+    cog_command: Annotated[list[str] | None, typer.Option(help="A Cog server to run: NAME=COMMAND.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A JSON file with more: see docs/runner.md.")] = None,
     log_level: Annotated[str, typer.Option(help="What is logged.")] = "INFO",
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
     """Serve Replicate's HTTP API over models on this machine, until Ctrl-C. Prints its address as JSON when ready."""
     configure_logging(log_level)
     given: dict[str, Any] = {"host": host, "port": port, "token": token, "webhook_secret": webhook_secret}
-    asyncio.run(_run({"state_dir": state, **given}, fault_plan, with_parent=with_parent))
+    models: dict[str, list[str]] = {"model": model or [], "cog": cog or [], "cog_command": cog_command or []}
+    fields = {**_read(config), "state_dir": state, **{name: one for name, one in given.items() if one is not None}}
+    asyncio.run(_run({**fields, **({"reload": True} if reload else {})}, models, fault_plan, with_parent=with_parent))
 
 
-async def _run(fields: dict[str, Any], fault_plan: Path | None, *, with_parent: bool) -> None:
+def _read(config: Path | None) -> dict[str, Any]:
+    try:
+        fields: object = json.loads(config.read_bytes()) if config else {}
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{config} is not a JSON file that can be read: {error}.") from error
+    if not isinstance(fields, dict):
+        raise ConfigurationError(f"{config} must hold a JSON object.")
+    return cast("dict[str, Any]", fields)
+
+
+async def _run(
+    fields: dict[str, Any], models: dict[str, list[str]], fault_plan: Path | None, *, with_parent: bool
+) -> None:
     try:
         from mutoscope.runner.config import RunnerConfig
         from mutoscope.runner.faults import FaultPlan
+        from mutoscope.runner.options import predictors, upstreams
         from mutoscope.runner.parent import end_with_parent
         from mutoscope.runner.server import serve
     except ImportError as error:
         raise ConfigurationError(f"{error}: install mutoscope[runner].") from error
     if fault_plan:
         fields["fault_plan"] = FaultPlan.parse(fault_plan.read_bytes())  # noqa: ASYNC240 - before anything runs
-    config = RunnerConfig.model_validate(fields)
+    given = {"predictors": predictors(models["model"])}
+    given |= {"cogs": upstreams(models["cog"]), "cog_commands": upstreams(models["cog_command"])}
+    config = RunnerConfig.model_validate({**fields, **{name: one for name, one in given.items() if one}})
 
     def ready(url: str) -> None:
         kept = config.state_dir / "webhook_secret"

@@ -14,6 +14,7 @@ from mutoscope.core.logging import configure_logging
 from mutoscope.core.stopping import stop_signals
 from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.faults import FaultPlan
+from mutoscope.runner.options import predictors, upstreams
 from mutoscope.runner.parent import end_with_parent
 from mutoscope.runner.server import serve
 
@@ -49,6 +50,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--webhook-secret", help="the signing secret, whsec_... (made and kept)")
     parser.add_argument("--fault-plan", type=Path, help="JSON file of faults to commit")
     parser.add_argument("--config", type=Path, help="JSON file with any field of RunnerConfig")
+    parser.add_argument("--model", action="append", default=[], help="a model of your own: [NAME=]PATH.py[:CLASS]")
+    parser.add_argument("--reload", action="store_true", help="load --model again when its files change")
+    parser.add_argument("--cog", action="append", default=[], help="a Cog server that runs: NAME=URL")
+    parser.add_argument("--cog-command", action="append", default=[], help="a Cog server to run: NAME=COMMAND")
     parser.add_argument("--with-parent", action="store_true", help="end when standard input does")
     parser.add_argument("--log-level", default="INFO")
     return parser
@@ -60,6 +65,14 @@ def _config(arguments: argparse.Namespace) -> RunnerConfig:
     fields |= {name: value for name, value in given.items() if value is not None}
     if arguments.fault_plan:
         fields["fault_plan"] = FaultPlan.parse(arguments.fault_plan.read_bytes())
+    if arguments.model:
+        fields["predictors"] = predictors(arguments.model)
+    if arguments.cog:
+        fields["cogs"] = upstreams(arguments.cog)
+    if arguments.cog_command:
+        fields["cog_commands"] = upstreams(arguments.cog_command)
+    if arguments.reload:
+        fields["reload"] = True
     return RunnerConfig.model_validate({**fields, "state_dir": arguments.state})
 
 

@@ -31,6 +31,12 @@ class RunnerConfig(BaseModel):
         more_tokens: Tokens that are as good as ``token``, for clients that rotate theirs.
         webhook_secret: The signing secret (``whsec_...``); ``None`` makes one and keeps it in ``state_dir``.
         models: Which models to offer, as ``owner/name``; ``None`` offers all whose libraries are installed.
+        predictors: Models of your own: ``owner/name`` to ``path/predict.py:Predictor``.
+        cogs: Cog servers that somebody else runs: ``owner/name`` to URL.
+        cog_commands: Cog servers that the runner starts, and starts again when they have died: ``owner/name`` to a
+            command line that serves on ``$PORT``, or to the ``path/predict.py:Predictor`` to serve with the Cog that
+            is installed here.
+        reload: Whether they are loaded again when a Python file beside theirs changes.
         workers: How many predictions of a model run at once; without it one for a model that runs in a process of
             its own, and no limit for one that runs in the server. The others wait in the order in which they came.
         create_limit: Limit on the rate of creates, or ``None``; each token has its own budget.
@@ -55,6 +61,10 @@ class RunnerConfig(BaseModel):
     more_tokens: tuple[str, ...] = ()
     webhook_secret: str | None = None
     models: tuple[str, ...] | None = None
+    predictors: dict[str, str] = Field(default_factory=dict)
+    cogs: dict[str, str] = Field(default_factory=dict)
+    cog_commands: dict[str, str] = Field(default_factory=dict)
+    reload: bool = False
     workers: dict[str, PositiveInt] = Field(default_factory=dict)
     create_limit: RateLimit | None = None
     request_limit: RateLimit | None = None

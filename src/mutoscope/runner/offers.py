@@ -4,33 +4,52 @@ import asyncio
 import time
 from typing import Any
 
-from mutoscope.replicate_protocol.schemas import file_inputs
+from mutoscope.replicate_protocol.schemas import input_properties
 from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.execution.cold import ColdStart
 from mutoscope.runner.execution.inline import Executor, Inline
 from mutoscope.runner.execution.processes import Processes
-from mutoscope.runner.models.base import InlineModel, Model
+from mutoscope.runner.models.base import InlineModel, Job, Model, Sink
 from mutoscope.runner.validation import InputCheck
 
 
 class Offer:
-    """One model, ready to run."""
+    """One model, ready to run; itself the executor of its predictions."""
 
     def __init__(self, model: Model, config: RunnerConfig) -> None:
         workers = config.workers.get(model.full_name)
         self.model = model
         self.check = InputCheck(model.openapi_schema)
-        self.executor = _executor(model.predictor, workers, config)
+        self._executor = _executor(model.predictor, workers, config)
         if config.cold_start_s:
-            self.executor = ColdStart(self.executor, config.cold_start_s, config.idle_s, time.monotonic)
+            self._executor = ColdStart(self._executor, config.cold_start_s, config.idle_s, time.monotonic)
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self.trainer = _executor(model.trainer.predictor, 1, config) if model.trainer else None
         training = _training_document(model.openapi_schema)
         self.training_check = InputCheck(training)
-        self.training_files = file_inputs(training)
+        self.files = _file_inputs(model.openapi_schema) | _file_inputs(training)
+
+    async def run(self, job: Job, sink: Sink) -> Any:
+        """Run one prediction when its turn has come. Raises ``ModelFailed``."""
+        self._running += 1
+        self._idle.clear()
+        try:
+            return await self._executor.run(job, sink)
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+
+    async def retire(self) -> None:
+        """Stop when everything that was accepted has ended; another offer has taken its place."""
+        await self._idle.wait()
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Stop everything that runs."""
-        parts = (self.executor, self.trainer)
+        parts = (self._executor, self.trainer)
         await asyncio.gather(*(part.aclose() for part in parts if part))
 
 
@@ -38,6 +57,14 @@ def _executor(predictor: str | InlineModel, workers: int | None, config: RunnerC
     if isinstance(predictor, str):
         return Processes(predictor, workers or 1, config.cancel_grace_s)
     return Inline(predictor, workers)
+
+
+def _file_inputs(openapi_schema: dict[str, Any]) -> frozenset[str]:
+    """Names of the inputs that are files or lists of files."""
+    properties = input_properties(openapi_schema).items()
+    return frozenset(
+        name for name, one in properties if "uri" in (one.get("format"), one.get("items", {}).get("format"))
+    )
 
 
 def _training_document(openapi_schema: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from starlette.applications import Starlette
@@ -16,10 +16,12 @@ from mutoscope.runner.auth import BearerAuth
 from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.connection import DroppableProtocol
 from mutoscope.runner.limiter import LimitRequests
+from mutoscope.runner.predictors.reload import reload_on_change
 from mutoscope.runner.problems import on_crash, on_error, on_http_error
 from mutoscope.runner.retention import sweep
 from mutoscope.runner.routes import (
     account,
+    cogs,
     control,
     deployments,
     models,
@@ -33,7 +35,8 @@ from mutoscope.runner.routes import (
 )
 from mutoscope.runner.service import Runner
 
-ROUTERS = (account, control, deployments, models, outputs, predictions, search, streams, trainings, uploads, versions)
+REPLICATE = (account, deployments, models, predictions, search, trainings, uploads, versions)
+OWN = (cogs, control, outputs, streams)
 
 
 def build_app(config: RunnerConfig) -> Starlette:
@@ -46,17 +49,21 @@ def build_app(config: RunnerConfig) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
         runner = Runner(config)
         app.state.runner = runner
-        sweeper = asyncio.create_task(sweep(runner.store, runner.files, runner.uploads, config.retention_s))
+        tasks = [asyncio.create_task(sweep(runner.store, runner.files, runner.uploads, config.retention_s))]
+        if config.reload:
+            watched = config.predictors.items()
+            tasks += [asyncio.create_task(reload_on_change(*one, runner.replace)) for one in watched]
         try:
+            await runner.open()
             yield
         finally:
-            sweeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await sweeper
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await runner.aclose()
 
     return Starlette(
-        routes=[route for module in ROUTERS for route in module.ROUTES],
+        routes=[route for module in (*REPLICATE, *OWN) for route in module.ROUTES],
         middleware=[
             Middleware(BearerAuth, tokens=[one for one in (config.token, *config.more_tokens) if one]),
             Middleware(LimitRequests, limit=config.request_limit),

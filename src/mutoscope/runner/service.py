@@ -5,13 +5,16 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from mutoscope.core.errors import Conflict, NotFound
-from mutoscope.replicate_protocol.schemas import file_inputs
+from mutoscope.core.errors import NotFound
 from mutoscope.replicate_protocol.wire import PAGE_SIZE, position
 from mutoscope.runner.admission import Create, new_prediction, new_training, webhook_secret
 from mutoscope.runner.catalog import Catalog, Runnable, choose
+from mutoscope.runner.cogs.inbox import Inbox
+from mutoscope.runner.cogs.offered import Cogs
+from mutoscope.runner.cogs.upstream import Surroundings
 from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.database import open_database, transaction
+from mutoscope.runner.deletion import VersionDeletion
 from mutoscope.runner.deployments import Deployments
 from mutoscope.runner.documents import Addresses, document
 from mutoscope.runner.execution.inline import Executor
@@ -21,8 +24,9 @@ from mutoscope.runner.hooks import Hooks
 from mutoscope.runner.library import Library
 from mutoscope.runner.lifecycle import Lifecycle, interrupt
 from mutoscope.runner.limiter import Limiter
-from mutoscope.runner.models.base import Job
+from mutoscope.runner.models.base import Job, Model
 from mutoscope.runner.offers import Offer
+from mutoscope.runner.predictors.describe import describe
 from mutoscope.runner.records import Kind, Live, Record
 from mutoscope.runner.shelf import Shelf
 from mutoscope.runner.spoilt import Spoilt
@@ -39,21 +43,27 @@ class Runner:
         self.config = config
         self.webhook_secret = webhook_secret(config)
         self.base_url = (config.public_url or f"http://{config.host}:{config.port}").rstrip("/")
-        offers = [Offer(model, config) for model in choose(config.models)]
+        own = [describe(name, reference) for name, reference in config.predictors.items()]
+        offers = [Offer(model, config) for model in (*own, *choose(config.models))]
         self._database = open_database(config.state_dir / "runner.db")
         self.store, self.shelf = Store(self._database), Shelf(self._database)
         self.files = Files(config.state_dir)
         self.uploads = Uploads(self.files, self.store, config.retention_s, self.webhook_secret)
+        self.inbox = Inbox(lambda: self.base_url)
+        self.cogs = Cogs(config, Surroundings(self.inbox, self._open_link, config.cancel_grace_s))
         self.catalog = Catalog(offers, self.shelf)
         self.run_counts = Counter(self.store.run_counts())
         self.library = Library(self.catalog, self.shelf, self.run_counts)
         self.deployments = Deployments(self.catalog, self.shelf)
+        parts = (self._database, self.library, self.deployments, self.shelf, self.store, self.files)
+        self.deletion = VersionDeletion(*parts)
         self.trainings = Trainings(self.catalog, self.shelf, self.files)
         self.dice = Dice(config.fault_plan)
         self.limiter = Limiter(config.create_limit)
         self.counts: Counter[str] = Counter()
         self.empty_lists = 0
         self.spoilt: dict[str, Spoilt] = {}
+        self._retiring: set[asyncio.Task[None]] = set()
         self.hooks = Hooks(
             self.webhook_secret,
             retry_s=config.webhook_retry_s,
@@ -75,10 +85,25 @@ class Runner:
         for record in self.store.owing():
             self.hooks.send(Live(record), "completed")
 
+    async def open(self) -> None:
+        """Offer the Cog servers too. Raises ``ConfigurationError`` for one that cannot be used."""
+        for model in await self.cogs.open():
+            self.catalog.replace(Offer(model, self.config))
+
+    async def replace(self, model: Model) -> None:
+        """Offer a model instead of the one of its name; what was accepted for that one still ends."""
+        before = self.catalog.replace(Offer(model, self.config))
+        if before:
+            task = asyncio.create_task(before.retire())
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
+
     async def aclose(self) -> None:
         """Stop everything; what is unfinished fails at the next start."""
         await self.lifecycle.aclose()
         await self.hooks.aclose()
+        await asyncio.gather(*self._retiring)
+        await self.cogs.aclose()
         await asyncio.gather(*(offer.aclose() for offer in self.catalog.offers))
         self._database.close()
 
@@ -100,7 +125,7 @@ class Runner:
         live = Live(new_prediction(create, found, self.files.new_folder()), create.faults)
         self._remember_faults(live)
         self.run_counts[found.name] += 1
-        self._start(live, found, found.offer.executor, completed_input)
+        self._start(live, found, found.offer, completed_input)
         return live
 
     def train(self, wanted: Train, token: str) -> Live:
@@ -128,9 +153,12 @@ class Runner:
 
     def _mentioned(self, found: Runnable, completed_input: dict[str, Any]) -> dict[str, str]:
         """The uploads that the inputs of files name. A text that names one is only a text."""
-        names = file_inputs(found.offer.model.openapi_schema) | found.offer.training_files
-        given = {name: value for name, value in completed_input.items() if name in names}
+        given = {name: value for name, value in completed_input.items() if name in found.offer.files}
         return self.uploads.paths(given, self.base_url)
+
+    def _open_link(self, url: str) -> str:
+        """A link to an upload that needs no token."""
+        return self.uploads.download_url(url.rpartition("/")[2], self.base_url)
 
     def _keep(self, record: Record, owes_webhook: bool) -> None:
         """Write down how a run ended; a training that did well together with the version that it made."""
@@ -170,39 +198,18 @@ class Runner:
         records, last = self.store.page(kind, before_seq=position(cursor), limit=PAGE_SIZE, after=after, before=before)
         return [live.record if (live := self.lifecycle.live.get(one.id)) else one for one in records], last
 
-    def delete_version(self, name: str, version_id: str) -> None:
-        """Delete a version and all its predictions.
-
-        Raises:
-            NotFound: There is no such version.
-            Forbidden: The model is not private, or comes with the runner.
-            Conflict: Something still uses it.
-        """
-        self.library.private(name)
-        self.library.version(name, version_id)
-        if using := self.deployments.using(version_id):
-            raise Conflict(f"The version has an associated deployment: {', '.join(using)}.")
-        records = self.store.of_version(version_id)
-        if any(not record.terminal for record in records):
-            raise Conflict("The version is running a prediction; cancel it first.")
-        with transaction(self._database):
-            self.shelf.delete_version(version_id)
-            for record in records:
-                self.store.delete(record)
-        for record in records:
-            self.files.remove_outputs(record.folder)
-
     def stats(self) -> dict[str, Any]:
-        """Counts since the start, and how many runs are in which status now."""
+        """Counts since the start, and how many predictions are in which status now."""
         statuses = Counter(self.store.counts())
-        for live in self.lifecycle.live.values():
-            if live.record.status == "processing":
+        running = [live.record for live in self.lifecycle.live.values() if live.record.kind == "prediction"]
+        for record in running:
+            if record.status == "processing":
                 statuses["starting"] -= 1
                 statuses["processing"] += 1
         return {
             "creates": {"received": self.counts["received"], "accepted": self.counts["accepted"]},
             "predictions": {status: count for status, count in statuses.items() if count},
-            "in_flight": len(self.lifecycle.live),
+            "in_flight": len(running),
             "webhooks": {**self.hooks.counts, "pending": self.hooks.pending},
             "requests": {name: self.counts[name] for name in ("gets", "lists", "cancels", "files")},
         }

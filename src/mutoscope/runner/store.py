@@ -96,7 +96,7 @@ class Store:
 
     def counts(self) -> dict[str, int]:
         """How many kept predictions are in each status; those that run count as ``starting``."""
-        rows = self._db.execute("SELECT status, count(*) FROM predictions GROUP BY status")
+        rows = self._db.execute("SELECT status, count(*) FROM predictions WHERE kind = 'prediction' GROUP BY status")
         return {str(status): int(count) for status, count in rows}
 
     def put_upload(self, upload_id: str, expires_at: float, document: str) -> None:

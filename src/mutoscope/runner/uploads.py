@@ -100,12 +100,17 @@ class Uploads:
         text = f"{owner} {upload_id} {expiry}".encode()
         return base64.b64encode(hmac.new(self._signing_key, text, hashlib.sha256).digest()).decode()
 
-    def paths(self, completed_input: dict[str, Any], base_url: str) -> dict[str, str]:
+    def paths(self, given: Mapping[str, object], base_url: str) -> dict[str, str]:
         """The uploads that an input names by URL, and where they are on disk."""
         prefix = f"{base_url}/v1/files/"
-        named = [text for text in completed_input.values() if isinstance(text, str) and text.startswith(prefix)]
+        values = [one for value in given.values() for one in _each(value)]
+        named = [text for text in values if isinstance(text, str) and text.startswith(prefix)]
         paths = {url: self._files.upload(url.removeprefix(prefix).split("/")[0].split("?")[0]) for url in named}
         return {url: str(path) for url, path in paths.items() if path.is_file()}
+
+
+def _each(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else [value]
 
 
 def _text(fields: Mapping[str, memoryview], name: str) -> str:

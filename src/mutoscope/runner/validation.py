@@ -4,7 +4,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from mutoscope.replicate_protocol.schemas import input_defaults, input_properties, input_schema
+from mutoscope.replicate_protocol.schemas import component, input_defaults, input_properties, input_schema
 from mutoscope.runner.problems import InvalidInput
 
 _MAX_SHOWN = 20
@@ -17,9 +17,12 @@ class InputCheck:
         self._validator = jsonschema_rs.validator_for(input_schema(openapi_schema) or {})
         self._defaults = input_defaults(openapi_schema)
         self._names = frozenset(input_properties(openapi_schema))
+        self._takes_anything = (component(openapi_schema, "Input") or {}).get("additionalProperties") is True
 
     def complete(self, given: dict[str, Any]) -> dict[str, Any]:
         """The input as the model gets it: checked, defaults filled in, unknown names dropped as Cog drops them.
+
+        Where the schema says that there are more inputs than it names, all are kept.
 
         Raises:
             InvalidInput: With one entry in ``invalid_fields`` per fault.
@@ -34,4 +37,5 @@ class InputCheck:
         if fields:
             detail = "".join(f"- {one['field']}: {one['description']}\n" for one in fields)
             raise InvalidInput(detail, invalid_fields=fields)
-        return {**self._defaults, **{name: value for name, value in given.items() if name in self._names}}
+        known = given if self._takes_anything else {name: one for name, one in given.items() if name in self._names}
+        return {**self._defaults, **known}

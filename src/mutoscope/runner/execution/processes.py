@@ -70,11 +70,20 @@ class WorkerProcess:
         self._process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=_MAX_LINE_BYTES)
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
-                while (await self._event())[0] != "ready":
-                    continue
+                await self._ready()
+        except ModelFailed:
+            await self.kill()
+            raise
         except TimeoutError as error:
             await self.kill()
             raise ModelFailed(f"The model did not start within {_START_TIMEOUT_S} s (code: E6716).") from error
+
+    async def _ready(self) -> None:
+        kind = ""
+        while kind != "ready":
+            kind, value = await self._event()
+            if kind == "broken":
+                raise ModelFailed(str(value))
 
     async def _send(self, kind: str, value: Any) -> None:
         if self._process is None or self._process.stdin is None:

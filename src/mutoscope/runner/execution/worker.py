@@ -7,6 +7,7 @@ server goes away, standard input ends and so does this process.
 import importlib
 import json
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -16,6 +17,7 @@ from typing import Any, TextIO, cast
 
 from mutoscope.runner.models.base import Canceled, Job, ModelFailed
 from mutoscope.runner.models.context import Context, Predict
+from mutoscope.runner.predictors.load import split_reference
 
 _NICE = 2
 
@@ -25,13 +27,21 @@ class Worker:
 
     def __init__(self, events: TextIO) -> None:
         self._events = events
+        self._main = threading.main_thread().ident or 0
+        self.interruptible = False
         self._jobs: SimpleQueue[Job] = SimpleQueue()
         self._canceled: set[str] = set()
 
     def emit(self, kind: str, value: Any = None) -> None:
-        """Tell the server something."""
-        self._events.write(json.dumps([kind, value]) + "\n")
-        self._events.flush()
+        """Tell the server something, whole: a cancel waits until it is said."""
+        line = json.dumps([kind, value], default=str) + "\n"
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1}) if self.interruptible else None
+        try:
+            self._events.write(line)
+            self._events.flush()
+        finally:
+            if before is not None:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def listen(self) -> None:
         """Read what the server says until it is gone."""
@@ -39,6 +49,8 @@ class Worker:
             kind, value = json.loads(line)
             if kind == "cancel":
                 self._canceled.add(value)
+                if self.interruptible:
+                    signal.pthread_kill(self._main, signal.SIGUSR1)
             else:
                 value["directory"] = Path(value["directory"])
                 self._jobs.put(Job(**value))
@@ -66,14 +78,31 @@ class Worker:
 
 
 def main() -> None:
-    """Load the model named on the command line as ``module:function`` and serve it."""
+    """Load the model named on the command line and serve it."""
     events = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints must not get between the events
     os.nice(_NICE)
-    module, _, name = sys.argv[1].partition(":")
     worker = Worker(events)
+    try:
+        predict = _load(worker, sys.argv[1])
+    except Exception as error:  # noqa: BLE001 - the edge of the process: says why there will be no model
+        sys.stderr.write(traceback.format_exc())
+        worker.emit("broken", f"The model could not be set up: {type(error).__name__}: {error}")
+        return
     threading.Thread(target=worker.listen, daemon=True).start()
-    worker.work(cast("Predict", getattr(importlib.import_module(module), name)))
+    worker.work(predict)
+
+
+def _load(worker: Worker, reference: str) -> Predict:
+    """``module:function`` of ours, or ``/path/predict.py:Predictor`` of somebody else."""
+    if split_reference(reference)[0].suffix != ".py":
+        module, _, name = reference.partition(":")
+        return cast("Predict", getattr(importlib.import_module(module), name))
+    from mutoscope.runner.predictors.adapter import Adapter
+
+    predict = Adapter(reference)
+    worker.interruptible = True
+    return predict
 
 
 if __name__ == "__main__":

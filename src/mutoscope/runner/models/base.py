@@ -97,10 +97,12 @@ class Model:
         name: Second part of its name.
         description: What it is, honestly: procedural or test models say so here.
         openapi_schema: What it takes and gives, in Cog's style.
-        predictor: ``module:function`` for a worker process, or a coroutine function that runs in the server.
+        predictor: ``module:function`` or ``/path/predict.py:Predictor`` for a worker process, or a coroutine function
+            that runs in the server.
         requires: Import names of libraries without which it is not offered.
         readme: Longer than ``description``, in Markdown.
         trainer: How it is trained, if it can be.
+        source: A digest of its program, where another program is another version.
     """
 
     owner: str
@@ -112,6 +114,7 @@ class Model:
     created_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     readme: str = ""
     trainer: Trainer | None = None
+    source: str = ""
 
     @property
     def full_name(self) -> str:
@@ -125,8 +128,9 @@ class Model:
 
     @cached_property
     def version(self) -> str:
-        """A 64-hex id that changes only when name or schema change."""
-        text = json.dumps([self.full_name, self.openapi_schema], sort_keys=True)
+        """A 64-hex id that changes only when name, schema or ``source`` change."""
+        parts = [self.full_name, self.openapi_schema, *([self.source] if self.source else [])]
+        text = json.dumps(parts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-_REQUIRED = object()
+REQUIRED = object()
+"""The default of an input that has none."""
 _FILE = {"type": "string", "title": "Weights", "format": "uri"}
 TEXT_ITERATOR: dict[str, Any] = {
     "type": "array",
@@ -21,18 +22,21 @@ class Field:
     name: str
     type: str | None
     description: str
-    default: Any = _REQUIRED
+    default: Any = REQUIRED
     minimum: float | None = None
     maximum: float | None = None
     multiple_of: int | None = None
+    min_length: int | None = None
     max_length: int | None = None
+    pattern: str | None = None
     choices: tuple[Any, ...] = ()
     format: str | None = None
+    items: dict[str, Any] | None = None
 
     @property
     def required(self) -> bool:
         """Whether a caller must give it."""
-        return self.default is _REQUIRED
+        return self.default is REQUIRED
 
     def schema(self, order: int) -> dict[str, Any]:
         """The property as it stands in ``Input``."""
@@ -47,7 +51,10 @@ class Field:
             "minimum": self.minimum,
             "maximum": self.maximum,
             "multipleOf": self.multiple_of,
+            "minLength": self.min_length,
             "maxLength": self.max_length,
+            "pattern": self.pattern,
+            "items": self.items,
             "format": self.format,
         }
         schema.update({key: value for key, value in optional.items() if value is not None})

@@ -44,6 +44,10 @@ class Context:
         """Add one line to the logs."""
         self._emit("log", line + "\n")
 
+    def write(self, text: str) -> None:
+        """Add a text to the logs as it is."""
+        self._emit("log", text)
+
     def output(self, value: Any) -> None:
         """Show what there is so far."""
         self._emit("output", value)
@@ -81,7 +85,7 @@ def read_input(url: str, uploads: Mapping[str, str], check: Callable[[], None]) 
     if upload := uploads.get(url):
         return Path(upload).read_bytes()
     if url.startswith("data:"):
-        return _decode(url)
+        return decode_data_url(url)
     if not url.startswith(("http://", "https://")):
         raise ModelFailed("A file input must be an http, https or data URL.")
     return _fetch(url, check)
@@ -104,7 +108,8 @@ def _fetch(url: str, check: Callable[[], None]) -> bytes:
     return bytes(data)
 
 
-def _decode(url: str) -> bytes:
+def decode_data_url(url: str) -> bytes:
+    """What is in a data URL. Raises ``ModelFailed``."""
     head, comma, data = url.partition(",")
     if not comma or len(data) > MAX_INPUT_BYTES * 4 // 3:
         raise ModelFailed("The data URL is not valid or too large.")

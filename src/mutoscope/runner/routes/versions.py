@@ -22,7 +22,7 @@ async def get(request: Request) -> Response:
 
 async def delete(request: Request) -> Response:
     """``DELETE /v1/models/{owner}/{name}/versions/{version}``: done at once, though 202 promises less."""
-    runner(request).delete_version(named(request), request.path_params["version"])
+    runner(request).deletion.delete(named(request), request.path_params["version"])
     return Response(status_code=202)
 
 

@@ -1,0 +1,1 @@
+"""Cog servers as upstreams, with what Cog lacks: a queue, get and list, deadlines, signed webhooks, and restarts."""

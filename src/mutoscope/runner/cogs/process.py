@@ -1,0 +1,64 @@
+"""A Cog server that the runner starts itself, and starts again when it has died."""
+
+import asyncio
+import shlex
+import socket
+import sys
+from pathlib import Path
+
+# Cog starts its worker as "python", which it looks for on PATH: that must be the Python that has Cog.
+_WITH_PATH = 'PATH="$0:$PATH" exec env "$@"'
+
+
+class CogProcess:
+    """One command, and the process that runs it now, if any.
+
+    Args:
+        command: A command line that serves Cog's API on the port in the environment variable ``PORT``, or the
+            ``predict.py:Predictor`` that ``cog.server.http`` of this Python is to serve.
+    """
+
+    def __init__(self, command: str) -> None:
+        path = Path(command.partition(":")[0])
+        self._directory: Path | None = None
+        if path.suffix == ".py":
+            predictor = f"COG_PREDICT_TYPE_STUB={path.name}:{command.partition(':')[2] or 'Predictor'}"
+            self._words = [predictor, sys.executable, "-m", "cog.server.http", "--host", "127.0.0.1"]
+            self._directory = path.resolve().parent
+        else:
+            self._words = shlex.split(command)
+        self._process: asyncio.subprocess.Process | None = None
+        self.url = ""
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self) -> None:
+        """Start it on a free port; wait for its health before using it."""
+        port = _free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        first = next(Path(word) for word in self._words if "=" not in word)
+        beside = first.parent if first.is_absolute() else Path(sys.executable).parent
+        shell = ["/bin/sh", "-c", _WITH_PATH, str(beside), f"PORT={port}", *self._words]
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "mutoscope.runner.cogs.keeper", *shell),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            cwd=self._directory,
+        )
+
+    async def stop(self) -> None:
+        """End it, and all that it started."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.stdin:
+            process.stdin.close()
+        await process.wait()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

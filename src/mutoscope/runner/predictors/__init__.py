@@ -1,0 +1,1 @@
+"""Models of your own: Python files with a Cog-style predictor, described and run in processes apart from the server."""

@@ -1,0 +1,84 @@
+"""Describes a predictor without running its file in the server: a process of its own loads it and says what it takes.
+
+``python -m mutoscope.runner.predictors.describe predict.py:Predictor`` prints the description as JSON.
+"""
+
+import inspect
+import json
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from mutoscope.core.errors import ConfigurationError, MutoscopeError
+from mutoscope.runner.models.base import Model
+from mutoscope.runner.predictors.load import load_predictor, predict_function, source_digest, split_reference
+from mutoscope.runner.predictors.signature import schema
+
+_TIMEOUT_S = 120
+
+
+class _Description(BaseModel):
+    description: str
+    openapi_schema: dict[str, Any]
+
+
+def describe(name: str, reference: str) -> Model:
+    """The model that a file defines, under this ``owner/name``.
+
+    Raises:
+        ConfigurationError: It cannot be loaded, or its signature is not one of Cog's; the text says what is wrong.
+    """
+    path, _ = split_reference(reference)
+    if not path.is_file():
+        raise ConfigurationError(f"There is no file {path}.")
+    command = [sys.executable, "-m", __spec__.name, reference]
+    digest = source_digest(reference)
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603 - ourselves
+    except subprocess.TimeoutExpired as error:
+        raise ConfigurationError(f"{reference} was not imported within {_TIMEOUT_S} s.") from error
+    if done.returncode:
+        raise ConfigurationError(f"{reference} cannot be used: {done.stderr.decode(errors='replace').strip()}")
+    found = _Description.model_validate_json(done.stdout)
+    owner, _, short = name.partition("/")
+    return Model(
+        owner=owner,
+        name=short,
+        description=found.description,
+        openapi_schema=found.openapi_schema,
+        predictor=f"{path.resolve()}:{reference.rpartition(':')[2]}" if ":" in reference else str(path.resolve()),
+        source=digest,
+    )
+
+
+def default_name(reference: str) -> str:
+    """The name of a model that was given none: its file's, or for a ``predict.py`` its folder's."""
+    path = split_reference(reference)[0].resolve()
+    return f"local/{path.parent.name if path.stem in {'predict', 'run'} else path.stem}"
+
+
+def main() -> int:
+    """Describe the predictor that the command line names."""
+    reference, out = sys.argv[1], sys.stdout
+    sys.stdout = sys.stderr  # what the file prints must not get into the description
+    try:
+        predictor = load_predictor(reference)
+        text = inspect.getdoc(predictor) or f"{Path(reference).name}, a model of your own."
+        function = predict_function(predictor)
+        description = _Description(description=text.partition("\n\n")[0], openapi_schema=schema(function))
+    except MutoscopeError as error:
+        sys.stderr.write(error.detail)
+        return 1
+    except Exception:  # noqa: BLE001 - the edge of a process that runs somebody's file
+        sys.stderr.write(traceback.format_exc(limit=-2))
+        return 1
+    out.write(json.dumps(description.model_dump()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""Loads a predictor's file, here, in this process: what is in it runs."""
+
+import hashlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from mutoscope.core.errors import ConfigurationError
+
+_DEFAULT_NAMES = ("Predictor", "Runner", "predict", "run")
+
+
+def split_reference(reference: str) -> tuple[Path, str | None]:
+    """``predict.py:Predictor`` as a path and a name, which may be left out."""
+    path, colon, name = reference.rpartition(":")
+    return (Path(path), name) if colon and path.endswith(".py") else (Path(reference), None)
+
+
+def load_predictor(reference: str) -> Any:
+    """The class, made into an instance whose ``setup`` has not run, or the function, of ``predict.py:Predictor``.
+
+    Raises:
+        ConfigurationError: There is no such file, or no such name in it.
+        Exception: Whatever the file raises when it is imported.
+    """
+    path, name = split_reference(reference)
+    if not path.is_file():
+        raise ConfigurationError(f"There is no file {path}.")
+    if importlib.util.find_spec("cog") is None:
+        from mutoscope.runner import cog
+
+        sys.modules["cog"] = cog
+    sys.path.insert(0, str(path.resolve().parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ConfigurationError(f"{path} is not a Python file.")
+    module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    names = (name,) if name else _DEFAULT_NAMES
+    found = next((getattr(module, one) for one in names if hasattr(module, one)), None)
+    if found is None:
+        raise ConfigurationError(f"{path} has no {' or '.join(names)}.")
+    return found() if inspect.isclass(found) else found
+
+
+def predict_function(predictor: Any) -> Callable[..., Any]:
+    """What answers one input: the method ``run`` or ``predict`` that the class itself defines, or the function."""
+    if inspect.isfunction(predictor):
+        return predictor
+    kind = cast("type[object]", type(predictor))
+    for name in ("predict", "run"):
+        owner = next((one for one in inspect.getmro(kind) if name in vars(one)), object)
+        if owner is not object and not owner.__module__.startswith(("cog.", "mutoscope.")):
+            return getattr(predictor, name)
+    raise ConfigurationError(f"{kind.__name__} has neither predict() nor run().")
+
+
+def source_digest(reference: str) -> str:
+    """What the version of a model is made of: the text of its file."""
+    return hashlib.sha256(split_reference(reference)[0].read_bytes()).hexdigest()

@@ -1,0 +1,49 @@
+"""Offers a model anew when its file, or another Python file beside it, has changed."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+
+from mutoscope.core.errors import ConfigurationError
+from mutoscope.runner.models.base import Model
+from mutoscope.runner.predictors.describe import describe
+from mutoscope.runner.predictors.load import split_reference
+
+_INTERVAL_S = 0.5
+_NOT_OURS = {"__pycache__", "node_modules", "site-packages"}
+_log = logging.getLogger(__name__)
+
+
+async def reload_on_change(name: str, reference: str, replace: Callable[[Model], Awaitable[None]]) -> None:
+    """Look again and again until cancelled; what cannot be loaded is logged, and the model stays as it was."""
+    directory = split_reference(reference)[0].resolve().parent
+    seen = await asyncio.to_thread(_state, directory)
+    while True:
+        await asyncio.sleep(_INTERVAL_S)
+        now = await asyncio.to_thread(_state, directory)
+        if now == seen:
+            continue
+        seen = now
+        try:
+            model = await asyncio.to_thread(describe, name, reference)
+        except ConfigurationError as error:
+            _log.warning("a model could not be loaded again", extra={"model": name, "why": error.detail})
+            continue
+        await replace(model)
+        _log.info("a model was loaded again", extra={"model": name, "version": model.version})
+
+
+def _state(directory: Path) -> dict[str, tuple[int, int]]:
+    """When each Python file was last written, and how large it is; environments and caches are left out."""
+    state: dict[str, tuple[int, int]] = {}
+    for place, folders, names in os.walk(directory):
+        folders[:] = [one for one in folders if not one.startswith(".") and one not in _NOT_OURS]
+        for name in names:
+            if name.endswith(".py"):
+                with suppress(FileNotFoundError):  # deleted in this moment
+                    found = Path(place, name).stat()
+                    state[f"{place}/{name}"] = (found.st_mtime_ns, found.st_size)
+    return state

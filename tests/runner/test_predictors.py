@@ -1,0 +1,219 @@
+"""Models of your own: any file with a Cog-style predictor becomes a model with a schema, a queue and all the rest."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mutoscope.core.errors import ConfigurationError
+from mutoscope.replicate_protocol.schemas import component, input_properties
+from mutoscope.runner.predictors.describe import default_name
+from tests.runner.harness import Client, Json, eventually, running
+
+HERE = Path(__file__).parent / "predictors"
+KITCHEN, POET = HERE / "kitchen.py", HERE / "poet.py"
+COOK = "local/kitchen"
+
+
+def own(**references: str) -> dict[str, Any]:
+    return {"models": ["mutoscope/echo"], "predictors": {f"local/{name}": one for name, one in references.items()}}
+
+
+async def schema(runner: Client, name: str) -> Json:
+    return (await runner.http.get(f"/v1/models/{name}")).json()["latest_version"]["openapi_schema"]
+
+
+async def test_the_signature_becomes_the_schema(tmp_path: Path) -> None:
+    async with running(tmp_path, **own(kitchen=f"{KITCHEN}:Predictor")) as runner:
+        model = (await runner.http.get(f"/v1/models/{COOK}")).json()
+        document = await schema(runner, COOK)
+    assert model["description"] == "Cooks what it is told."
+    properties = input_properties(document)
+    assert list(properties)[:4] == ["name", "heat", "portions", "salted"]
+    assert properties["name"]["type"] == "string"
+    assert [properties["name"][rule] for rule in ("minLength", "maxLength", "pattern")] == [1, 20, "^[a-z ]+$"]
+    assert [properties["heat"][rule] for rule in ("type", "default", "minimum", "maximum")] == ["number", 0.5, 0, 1]
+    assert (properties["portions"]["type"], properties["salted"]["type"]) == ("integer", "boolean")
+    assert properties["size"]["enum"] == ["small", "large"]
+    assert (properties["shape"]["enum"], properties["shape"]["default"]) == (["round", "square"], "round")
+    assert properties["course"]["enum"] == ["first", "second"]
+    assert (properties["recipe"]["format"], properties["recipe"]["nullable"]) == ("uri", True)
+    assert (properties["extras"]["type"], properties["extras"]["items"]) == ("array", {"type": "string"})
+    assert (component(document, "Input") or {})["required"] == ["name"]
+    output = component(document, "Output") or {}
+    assert output["properties"] == {"name": {"type": "string"}, "picture": {"type": "string", "format": "uri"}}
+
+
+async def test_a_prediction_with_files_logs_and_a_structured_output(tmp_path: Path) -> None:
+    async with running(tmp_path, **own(kitchen=f"{KITCHEN}:Predictor")) as runner:
+        given = {"name": "soup", "shape": "square", "extras": ["salt"], "recipe": "data:text/plain,boil%20it"}
+        done = await runner.run({**given, "secret": "pepper", "unknown": 1}, model=COOK)
+        assert done["status"] == "succeeded", done["error"]
+        assert done["output"]["name"] == "soup"
+        assert (await runner.http.get(done["output"]["picture"])).text == "boil it"
+        assert "cooking soup at 0.5 for 1, small, square, first, True, ['salt']" in done["logs"]
+        assert "50%|" in done["logs"]
+        assert "the secret is ********** and has 6 letters" in done["logs"]
+        uploaded = (await runner.http.post("/v1/files", files={"content": ("r.txt", b"fry it")})).json()
+        again = await runner.run({"name": "egg", "recipe": uploaded["urls"]["get"]}, model=COOK)
+        assert (await runner.http.get(again["output"]["picture"])).text == "fry it"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {},
+        {"name": ""},
+        {"name": "Soup"},
+        {"name": "a", "heat": 2},
+        {"name": "a", "size": "huge"},
+        {"name": "a", "extras": 1},
+    ],
+)
+async def test_an_input_against_the_signature_is_refused(tmp_path: Path, broken: Json) -> None:
+    async with running(tmp_path, **own(kitchen=f"{KITCHEN}:Predictor")) as runner:
+        assert (await runner.create(broken, model=COOK)).status_code == 422
+
+
+async def test_a_cancel_before_the_predictor_has_the_job_stops_it_too(tmp_path: Path) -> None:
+    async with running(tmp_path, cancel_grace_s=30, **own(kitchen=f"{KITCHEN}:Predictor")) as runner:
+        canceled = await runner.start({"name": "stew", "seconds": 600}, model=COOK)
+        await runner.http.post(f"/v1/predictions/{canceled['id']}/cancel")
+        assert (await runner.run({"name": "stew"}, model=COOK))["status"] == "succeeded"
+
+
+async def test_an_exception_fails_the_prediction_and_not_the_model(tmp_path: Path) -> None:
+    async with running(tmp_path, **own(kitchen=f"{KITCHEN}:Predictor")) as runner:
+        failed = await runner.run({"name": "cake", "fail": "too hot"}, model=COOK)
+        assert (failed["status"], failed["error"]) == ("failed", "ValueError: too hot")
+        assert "Traceback" in failed["logs"]
+        done = await runner.run({"name": "cake"}, model=COOK)
+        assert (await runner.http.get(done["output"]["picture"])).text == "cake number 2"
+
+
+async def test_a_cancel_stops_a_busy_predictor_without_loading_it_again(tmp_path: Path) -> None:
+    async with running(tmp_path, cancel_grace_s=30, **own(kitchen=f"{KITCHEN}:Predictor")) as runner:
+        busy = await runner.start({"name": "stew", "seconds": 600}, model=COOK)
+        await eventually(lambda: runner.get(busy["id"]), lambda shown: "cooking stew" in shown["logs"], 60)
+        await runner.http.post(f"/v1/predictions/{busy['id']}/cancel")
+        done = await runner.run({"name": "stew"}, model=COOK)
+        assert (await runner.http.get(done["output"]["picture"])).text == "stew number 2"
+
+
+async def test_iterators_stream(tmp_path: Path) -> None:
+    references = own(poet=f"{POET}:Poet", rhymer=f"{POET}:AsyncPoet")
+    async with running(tmp_path, **references) as runner:
+        for name, pieces in (("poet", ["word0 ", "word1 "]), ("rhymer", ["True0", "True1"])):
+            created = await runner.start({"words": 2}, model=f"local/{name}")
+            text = (await runner.http.get(created["urls"]["stream"])).text
+            assert text.count("event: output") == 2
+            assert (await runner.reach(created["id"], {"succeeded"}))["output"] == pieces
+        output = component(await schema(runner, "local/poet"), "Output") or {}
+        assert (output["x-cog-array-type"], output["x-cog-array-display"]) == ("iterator", "concatenate")
+        assert "x-cog-array-display" not in (component(await schema(runner, "local/rhymer"), "Output") or {})
+
+
+async def test_lists_of_files_and_plain_functions(tmp_path: Path) -> None:
+    async with running(tmp_path, **own(sizes=f"{POET}:Painter", back=f"{POET}:predict")) as runner:
+        uploaded = (await runner.http.post("/v1/files", files={"content": ("a", b"12345678")})).json()
+        given = ["data:,abc", "data:,abcde", uploaded["urls"]["get"]]
+        done = await runner.run({"sizes": given}, model="local/sizes")
+        assert [(await runner.http.get(url)).text for url in done["output"]] == ["3", "5", "8"]
+        assert (await runner.run({"text": "abc"}, model="local/back"))["output"] == "cba"
+
+
+GOOD = "from cog import BasePredictor\nclass Predictor(BasePredictor):\n    def predict(self, a: int) -> int:\n"
+
+
+async def test_a_changed_file_is_loaded_again_and_a_broken_one_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "model" / "predict.py"
+    path.parent.mkdir()
+    path.write_text(f"{GOOD}        return a + 1\n")
+    async with running(tmp_path / "state", reload=True, **own(adder=f"{path}:Predictor")) as runner:
+
+        async def version() -> Json:
+            return (await runner.http.get("/v1/models/local/adder")).json()["latest_version"]
+
+        first = await version()
+        assert (await runner.run({"a": 1}, model="local/adder"))["output"] == 2
+        path.write_text("def broken(:")
+        path.write_text(f"{GOOD}        return a + 2000\n")
+        second = await eventually(version, lambda shown: shown["id"] != first["id"], 60)
+        assert (await runner.run({"a": 1}, model="local/adder"))["output"] == 2001
+        path.write_text("raise RuntimeError('never loaded')\n")
+        path.write_text("raise RuntimeError('never loaded again')\n")
+        assert (await runner.run({"a": 1}, model=second["id"]))["output"] == 2001
+
+
+async def test_what_was_accepted_before_a_change_still_ends(tmp_path: Path) -> None:
+    path = tmp_path / "model" / "predict.py"
+    path.parent.mkdir()
+    slow = f"{GOOD}        import threading\n        threading.Event().wait(a)\n        return "
+    path.write_text(f"{slow}1\n")
+    async with running(tmp_path / "state", reload=True, **own(slow=f"{path}:Predictor")) as runner:
+        first = (await runner.http.get("/v1/models/local/slow")).json()["latest_version"]["id"]
+        running_one = await runner.start({"a": 6}, model="local/slow")
+        await runner.reach(running_one["id"], {"processing"})
+        path.write_text(f"{slow}22\n")
+
+        async def version() -> Json:
+            return (await runner.http.get("/v1/models/local/slow")).json()["latest_version"]
+
+        await eventually(version, lambda shown: shown["id"] != first, 60)
+        assert (await runner.run({"a": 0}, model="local/slow"))["output"] == 22
+        assert (await runner.reach(running_one["id"], {"succeeded"}, 60))["output"] == 1
+
+
+async def test_a_setup_that_fails_fails_the_predictions_and_says_why(tmp_path: Path) -> None:
+    path = tmp_path / "predict.py"
+    path.write_text(f"{GOOD}        return a\n    def setup(self):\n        raise OSError('no weights')\n")
+    async with running(tmp_path / "state", **own(bad=f"{path}:Predictor")) as runner:
+        for _ in range(2):
+            failed = await runner.run({"a": 1}, model="local/bad")
+            assert failed["error"] == "The model could not be set up: OSError: no weights"
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("def broken(:", "SyntaxError"),
+        ("import a_library_that_is_not_there", "ModuleNotFoundError"),
+        ("x = 1", "has no Predictor"),
+        ("class Predictor:\n    pass", "neither predict"),
+        ("class Predictor:\n    def predict(self, a):\n        pass", "'a' has no type"),
+        ("class Predictor:\n    def predict(self, a: set) -> int:\n        pass", "'a' has the type"),
+        ("class Predictor:\n    def predict(self, *a: int) -> int:\n        pass", "*a cannot be an input"),
+    ],
+)
+async def test_a_file_that_is_no_predictor_stops_the_start(tmp_path: Path, text: str, word: str) -> None:
+    path = tmp_path / "predict.py"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        async with running(tmp_path / "state", **own(bad=f"{path}:Predictor")):
+            pytest.fail("it must not start")
+    assert word in caught.value.detail
+
+
+def test_a_model_is_named_for_its_file_or_its_folder() -> None:
+    assert default_name("/models/cat/predict.py:Predictor") == "local/cat"
+    assert default_name("/models/cat/dog.py") == "local/dog"
+
+
+async def test_without_cog_a_file_that_imports_it_gets_our_names(tmp_path: Path) -> None:
+    """In a process that cannot see the real one, which is installed for the tests."""
+    code = (
+        "import sys; sys.modules['cog'] = None\n"
+        "import importlib.util; find = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name: None if name == 'cog' else find(name)\n"
+        "import json; from mutoscope.runner.predictors.load import load_predictor, predict_function\n"
+        "from mutoscope.runner.predictors.signature import schema\n"
+        f"print(json.dumps(schema(predict_function(load_predictor({str(KITCHEN)!r})))))\n"
+    )
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=pipe, cwd=tmp_path)
+    bare = json.loads((await child.communicate())[0])
+    async with running(tmp_path / "state", **own(kitchen=f"{KITCHEN}:Predictor")) as runner:
+        assert bare == await schema(runner, COOK)
