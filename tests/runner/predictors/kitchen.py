@@ -5,6 +5,7 @@
 
 import enum
 import sys
+import tempfile
 import time
 from typing import Literal, Optional
 
@@ -30,6 +31,7 @@ class Predictor(BasePredictor):
     def setup(self) -> None:
         print("setting up")
         self.served = 0
+        self.directory = tempfile.TemporaryDirectory()
 
     def predict(
         self,
@@ -56,5 +58,6 @@ class Predictor(BasePredictor):
             raise ValueError(fail)
         if secret:
             print(f"the secret is {secret} and has {len(secret.get_secret_value())} letters")
-        Path("dish.txt").write_text(recipe.read_text() if recipe else f"{name} number {self.served}")
-        return Dish(name=name, picture=Path("dish.txt"))
+        picture = Path(self.directory.name) / "dish.txt"
+        picture.write_text(recipe.read_text() if recipe else f"{name} number {self.served}")
+        return Dish(name=name, picture=picture)

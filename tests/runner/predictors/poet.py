@@ -3,6 +3,7 @@
 # pyright: basic, reportIncompatibleMethodOverride=false, reportCallIssue=false, reportArgumentType=false
 # pyright: reportInvalidTypeForm=false, reportReturnType=false
 
+import tempfile
 from collections.abc import AsyncIterator
 
 from cog import BasePredictor, ConcatenateIterator, Input, Path
@@ -26,8 +27,9 @@ class AsyncPoet(BasePredictor):
 class Painter(BasePredictor):
     def predict(self, sizes: list[Path] = Input(description="Files to measure.")) -> list[Path]:
         made = []
+        self.directory = tempfile.TemporaryDirectory()
         for index, one in enumerate(sizes):
-            path = Path(f"size{index}.txt")
+            path = Path(self.directory.name) / f"size{index}.txt"
             path.write_text(str(len(one.read_bytes())))
             made.append(path)
         return made

@@ -2,6 +2,7 @@
 
 # pyright: basic, reportIncompatibleMethodOverride=false, reportArgumentType=false
 
+import tempfile
 import time
 from pathlib import Path as FilePath
 from typing import Optional
@@ -21,6 +22,7 @@ class Predictor(BasePredictor):
         time.sleep(seconds)
         if fail:
             raise ValueError(fail)
-        made = FilePath("/tmp") / f"sleeper-{time.monotonic_ns()}.txt"
+        self.directory = tempfile.TemporaryDirectory()
+        made = FilePath(self.directory.name) / "made.txt"
         made.write_text(text + (file.read_text() if file else ""))
         return [Path(made)]
