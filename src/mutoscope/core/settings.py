@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.model_settings import Frozen, ModelSettings
+from mutoscope.core.setting_kinds import StoragePrefix
 
 MIN_SECRET_CHARS = 16
 # Read by the command line.
@@ -113,7 +114,7 @@ class Settings(BaseSettings):
     aws_s3_bucket_name: str | None = Field(
         default=None, validation_alias=_named("aws_s3_bucket_name", "AWS_S3_BUCKET_NAME")
     )
-    storage_prefix: str = "generations"
+    storage_prefix: StoragePrefix = "generations"
     # Set when the bucket is public: links are this plus the key, and do not expire.
     storage_public_url: str | None = None
     link_s: int = Field(default=3600, ge=1, le=7 * 86400)
