@@ -4,8 +4,8 @@ import asyncio
 import logging
 import re
 import secrets
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -199,10 +199,21 @@ def _secret(settings: Settings) -> str:
     if settings.secret:
         return settings.secret.get_secret_value()
     kept = settings.data_dir / "secret"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        _write_private(kept, secrets.token_hex(32))
-    return kept.read_text()
+    with _in_data_dir(settings):
+        with suppress(FileExistsError):
+            _write_private(kept, secrets.token_hex(32))
+        return kept.read_text()
+
+
+@contextmanager
+def _in_data_dir(settings: Settings) -> Generator[None]:
+    """Make the folder, and say which setting it was when that or the block fails."""
+    folder = settings.data_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise ConfigurationError(f"MUTOSCOPE_DATA_DIR: {folder} cannot be used: {error.strerror}.") from error
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -219,7 +230,8 @@ def _write_private(path: Path, text: str) -> None:
 def open_store(settings: Settings, links: LinkSigner) -> ObjectStore:
     """The bucket of the settings, or the local disk."""
     if settings.aws_s3_bucket_name is None:
-        return LocalStore(settings.data_dir / "files", links)
+        with _in_data_dir(settings):
+            return LocalStore(settings.data_dir / "files", links)
     secret, token = settings.aws_secret_access_key, settings.aws_session_token
     return ObstoreStore(
         S3Settings(

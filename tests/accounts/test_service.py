@@ -58,7 +58,8 @@ async def test_an_external_id_that_looks_like_an_id_does_not_hide_the_account(
     "terms",
     [
         {"external_id": ""}, {"external_id": "x" * 256}, {"external_id": "a\0b"}, {"external_id": "acct_1"},
-        {"external_id": " a"}, {"external_id": "a\u00a0"}, {"external_id": "a/b"}, {"external_id": ".."}, {"name": ""}, {"name": "\n"},
+        {"external_id": " a"}, {"external_id": "a\u00a0"}, {"external_id": "a/b"}, {"external_id": ".."},
+        {"name": ""}, {"name": "\n"},
         {"metadata": {"a": "\0"}}, {"metadata": {"a": float("nan")}}, {"metadata": {"a": "x" * 20_000}},
     ],
 )  # fmt: skip

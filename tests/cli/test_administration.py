@@ -90,6 +90,10 @@ async def test_errors_are_one_line_and_never_a_traceback(empty: Shell) -> None:
         assert done.err.startswith("mutoscope: "), done
         assert done.err.count("\n") == 1, done
         assert said in done.err, done
+    unusable = empty.with_env(MUTOSCOPE_DATA_DIR=str(empty.directory / "broken.toml" / "data"))
+    done = await unusable.run("accounts", "list")
+    assert (done.status, done.err.count("\n")) == (1, 1)
+    assert "MUTOSCOPE_DATA_DIR" in done.err
     for arguments in (("keys", "create"), ("credits", "grant", "x", "0"), ("nonsense",)):
         done = await empty.run(*arguments)
         assert done.status == 2, f"{arguments}: {done}"

@@ -15,6 +15,7 @@ from mutoscope.core.logging import configure_logging
 from mutoscope.core.settings import Settings, load_settings, unknown_variables
 from mutoscope.db import Database, migrate
 from mutoscope.db.engine import normalize_url
+from mutoscope.replicate_protocol.settings import check_settings
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ def settings_of(ctx: typer.Context, **overrides: Any) -> Settings:
         ConfigurationError: With everything that is wrong with them.
     """
     settings = load_settings(ctx.obj, **overrides)
+    check_settings(settings)
     configure_logging(settings.log_level, as_json=settings.log_json)
     return settings
 

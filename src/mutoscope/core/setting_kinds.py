@@ -2,6 +2,7 @@
 
 import re
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
@@ -10,6 +11,8 @@ STORAGE_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 STORAGE_KEY = re.compile(rf"{STORAGE_NAME}(/{STORAGE_NAME})*", re.ASCII)
 # The account, the generation, the number and the extension come after it in a key.
 MAX_PREFIX_CHARS = 512
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 
 
 def _storage_prefix(text: str) -> str:
@@ -21,4 +24,35 @@ def _storage_prefix(text: str) -> str:
     return text
 
 
+def _web_address(text: str) -> str:
+    if not _is_web_address(text):
+        raise ValueError("must be http:// or https:// with a host, and no query, such as https://app.example.com")
+    return text
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:  # a bracket or a port that is none
+        return False
+    plain = text.isprintable() and not any(mark in text for mark in " ?#")
+    return plain and parts.scheme in ("http", "https") and bool(host)
+
+
+def _alias(text: str) -> str:
+    if not _ALIAS.fullmatch(text):
+        raise ValueError("an alias is 1 to 100 of A-Z a-z 0-9 . _ -, and begins with a letter or a digit")
+    return text
+
+
+def _log_level(text: str) -> str:
+    if text.upper() not in LOG_LEVELS:
+        raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
+    return text.upper()
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+Alias = Annotated[str, AfterValidator(_alias)]
+LogLevel = Annotated[str, AfterValidator(_log_level)]
 StoragePrefix = Annotated[str, AfterValidator(_storage_prefix)]

@@ -133,7 +133,7 @@ def _is_outage(error: Exception) -> bool:
 def _create_engine(url: URL, pool_size: int) -> AsyncEngine:
     if url.get_backend_name() == "sqlite":
         if url.database and url.database != ":memory:":
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(Path(url.database).parent)
         engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, pool_timeout=POOL_TIMEOUT_S)
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
@@ -146,6 +146,16 @@ def _create_engine(url: URL, pool_size: int) -> AsyncEngine:
         pool_pre_ping=False,
         connect_args={"command_timeout": COMMAND_TIMEOUT_S, "server_settings": {"application_name": "mutoscope"}},
     )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The database's folder {folder} cannot be made: {error.strerror}. "
+            "Check MUTOSCOPE_DATA_DIR, or DATABASE_URL if it is set."
+        ) from error
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
