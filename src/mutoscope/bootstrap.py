@@ -3,12 +3,10 @@
 import asyncio
 import logging
 import re
-import secrets
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import httpx
@@ -16,6 +14,7 @@ import httpx
 from mutoscope.accounts.service import Accounts
 from mutoscope.catalog.service import Catalog
 from mutoscope.core.clock import Clock, SystemClock
+from mutoscope.core.data_dir import kept_secret, usable
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.killpoints import KillAt, NoKillPoints
 from mutoscope.core.settings import Settings
@@ -198,39 +197,13 @@ def _secret(settings: Settings) -> str:
     """The signing secret; in development one is made and kept beside the data."""
     if settings.secret:
         return settings.secret.get_secret_value()
-    kept = settings.data_dir / "secret"
-    with _in_data_dir(settings):
-        with suppress(FileExistsError):
-            _write_private(kept, secrets.token_hex(32))
-        return kept.read_text()
-
-
-@contextmanager
-def _in_data_dir(settings: Settings) -> Generator[None]:
-    """Make the folder, and say which setting it was when that or the block fails."""
-    folder = settings.data_dir
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise ConfigurationError(f"MUTOSCOPE_DATA_DIR: {folder} cannot be used: {error.strerror}.") from error
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Whole or not at all, so that two processes starting together agree."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    draft.touch(mode=0o600)
-    try:
-        draft.write_text(text)
-        path.hardlink_to(draft)
-    finally:
-        draft.unlink()
+    return kept_secret(settings.data_dir)
 
 
 def open_store(settings: Settings, links: LinkSigner) -> ObjectStore:
     """The bucket of the settings, or the local disk."""
     if settings.aws_s3_bucket_name is None:
-        with _in_data_dir(settings):
+        with usable(settings.data_dir):
             return LocalStore(settings.data_dir / "files", links)
     secret, token = settings.aws_secret_access_key, settings.aws_session_token
     return ObstoreStore(
