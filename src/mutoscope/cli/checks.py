@@ -10,6 +10,7 @@ import httpx
 from sqlalchemy import text
 
 from mutoscope.bootstrap import open_links, open_provider, open_store
+from mutoscope.cli.setup import missing_file
 from mutoscope.core.errors import ConfigurationError, MutoscopeError
 from mutoscope.core.settings import Settings, unknown_variables
 from mutoscope.db import Database, migrate
@@ -45,6 +46,9 @@ def environment() -> Sequence[Result]:
 
 async def database(settings: Settings) -> Sequence[Result]:
     """Can it be reached, is its schema the newest, does it keep what it is told?"""
+    if (missing := missing_file(settings)) is not None:
+        detail = f"there is no SQLite file {missing}"
+        return [Result("database", "failed", detail, "Run `mutoscope migrate` to make it, or check DATABASE_URL.")]
     database = Database(settings.database, pool_size=2)
     kind = "SQLite" if database.is_sqlite else "PostgreSQL"
     try:
