@@ -90,6 +90,10 @@ async def test_errors_are_one_line_and_never_a_traceback(empty: Shell) -> None:
         assert done.err.startswith("mutoscope: "), done
         assert done.err.count("\n") == 1, done
         assert said in done.err, done
+    (empty.directory / "garbage.db").write_bytes(b"no database, but long enough to be read as one" * 100)
+    done = await empty.with_env(DATABASE_URL="sqlite:///garbage.db").run("accounts", "list")
+    assert (done.status, done.err.count("\n")) == (1, 1)
+    assert "damaged or no database" in done.err
     unusable = empty.with_env(MUTOSCOPE_DATA_DIR=str(empty.directory / "broken.toml" / "data"))
     done = await unusable.run("accounts", "list")
     assert (done.status, done.err.count("\n")) == (1, 1)
