@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 3
-DEMO_ARGS = $(if $(ONCE),--once) $(if $(PROMPT),--prompt "$(PROMPT)")
+# Words for a person to choose: neither make nor the shell reads them as a program.
+override PROMPT := $(value PROMPT)
+export PROMPT
+DEMO_ARGS = $(if $(ONCE),--once) $(if $(PROMPT),--prompt "$$PROMPT")
 
 .DEFAULT_GOAL := help
 # Child processes start four times as fast when they may keep their compiled modules.

@@ -105,7 +105,7 @@ async def _people(database_url: str, count: int) -> list[str]:
                     credit_type="image_generation",
                     amount=CREDITS_EACH,
                     source="purchase",
-                    external_id="first",
+                    external_id=f"first-{number}",
                     now=clock.now(),
                 )
             return (await accounts.create_key("account", account.id))[1]

@@ -20,6 +20,7 @@ from mutoscope.api.serving import listen, serving, url_of
 from mutoscope.bootstrap import Runtime, open_runtime, running
 from mutoscope.core.findings import Finding
 from mutoscope.core.settings import Settings
+from mutoscope.events import audit as events_audit
 from mutoscope.generations import audit as generations_audit
 from mutoscope.generations.models import Generation
 from mutoscope.generations.service import NewGeneration
@@ -134,7 +135,7 @@ class World:
     async def audit(self) -> list[Finding]:
         """Everything that is wrong anywhere."""
         async with self.runtime.database.read() as session:
-            found = await ledger_audit.findings(session)
+            found = await ledger_audit.findings(session) + await events_audit.findings(session)
         return found + await generations_audit.findings(self.runtime.database, self.runtime.store)
 
 

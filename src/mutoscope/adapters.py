@@ -6,8 +6,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from mutoscope.core.clock import Clock
+from mutoscope.core.data_dir import kept_secret, usable
 from mutoscope.core.errors import ConfigurationError
-from mutoscope.core.kept_secret import kept_secret
 from mutoscope.core.settings import Settings
 from mutoscope.providers.pages import ProviderPages
 from mutoscope.providers.replicate import Replicate
@@ -75,13 +75,14 @@ def open_links(settings: Settings, base_url: str) -> LinkSigner:
 
 def _secret(settings: Settings) -> str:
     """The signing secret; in development one is made and kept beside the data."""
-    return settings.secret.get_secret_value() if settings.secret else kept_secret(settings.data_dir / "secret")
+    return settings.secret.get_secret_value() if settings.secret else kept_secret(settings.data_dir)
 
 
 def open_store(settings: Settings, links: LinkSigner) -> ObjectStore:
     """The bucket of the settings, or the local disk."""
     if settings.aws_s3_bucket_name is None:
-        return LocalStore(settings.data_dir / "files", links)
+        with usable(settings.data_dir):
+            return LocalStore(settings.data_dir / "files", links)
     secret, token = settings.aws_secret_access_key, settings.aws_session_token
     return ObstoreStore(
         S3Settings(

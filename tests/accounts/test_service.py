@@ -41,16 +41,25 @@ async def test_an_account_made_by_many_at_once_is_one(accounts: Accounts) -> Non
     assert len(await accounts.list()) == 1
 
 
-async def test_an_external_id_that_looks_like_an_id_does_not_hide_the_account(accounts: Accounts) -> None:
-    victim = await accounts.create("user-1")
-    await accounts.create(victim.id)
+async def test_an_external_id_that_looks_like_an_id_does_not_hide_the_account(
+    accounts: Accounts, database: Database
+) -> None:
+    victim, other = await accounts.create("user-1"), await accounts.create("user-2")
+    with pytest.raises(InvalidRequest, match="acct_"):
+        await accounts.create(victim.id)
+    async with database.write() as session:  # not even by hand
+        await session.execute(
+            text("UPDATE accounts SET external_id = :it WHERE id = :id"), {"it": victim.id, "id": other.id}
+        )
     assert (await accounts.get(victim.id)).external_id == "user-1"
 
 
 @pytest.mark.parametrize(
     "terms",
     [
-        {"external_id": ""}, {"external_id": "x" * 256}, {"external_id": "a\0b"}, {"name": ""}, {"name": "\n"},
+        {"external_id": ""}, {"external_id": "x" * 256}, {"external_id": "a\0b"}, {"external_id": "acct_1"},
+        {"external_id": " a"}, {"external_id": "a\u00a0"}, {"external_id": "a/b"}, {"external_id": ".."},
+        {"name": ""}, {"name": "\n"},
         {"metadata": {"a": "\0"}}, {"metadata": {"a": float("nan")}}, {"metadata": {"a": "x" * 20_000}},
     ],
 )  # fmt: skip

@@ -57,7 +57,7 @@ class Service:
         account = (await self.operator.post("/v1/accounts", json={"external_id": external_id})).json()
         made = (await self.operator.post(f"/v1/accounts/{account['id']}/keys", json={})).json()
         if credits:
-            body = {"credit_type": CREDITS, "amount": credits, "source": "purchase", "external_id": "first"}
+            body = {"credit_type": CREDITS, "amount": credits, "source": "plan", "external_id": "first"}
             answer = await self.operator.post(f"/v1/accounts/{account['id']}/grants", json=body)
             assert answer.status_code == 201, answer.text
         async with client(self.url, made["secret"]) as http:

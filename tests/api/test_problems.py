@@ -90,7 +90,15 @@ async def test_identifiers_that_no_database_keeps_are_refused(here: Service, ann
         check(await ann.http.get(path), 422, "invalid_request")
     for path in ("/v1/accounts/%00", "/v1/accounts?after=%00", "/v1/accounts/a%00/keys"):
         check(await here.operator.get(path), 422, "invalid_request")
-    for name, value in (("external_id", "a\0"), ("name", "\0"), ("external_id", ""), ("external_id", "x" * 256)):
+    for name, value in (
+        ("external_id", "a\0"),
+        ("name", "\0"),
+        ("external_id", ""),
+        ("external_id", "x" * 256),
+        ("external_id", "acct_a"),
+        ("external_id", "a "),
+        ("external_id", "a/b"),
+    ):
         check(await here.operator.post("/v1/accounts", json={"external_id": "x", name: value}), 422, "invalid_request")
     check(await here.operator.delete("/v1/keys/%00"), 422, "invalid_request")
     for account in (b"\xff", b"", b"x" * 256):

@@ -90,6 +90,9 @@ async def test_errors_are_one_line_and_never_a_traceback(empty: Shell) -> None:
         (("--config", "broken.toml", "accounts", "list"), "link_s"),
         (("accounts", "show", "nobody"), "nobody"),
         (("accounts", "create", "a\tb"), "external_id"),
+        (("accounts", "create", "acct_1"), "must not begin with acct_"),
+        (("accounts", "create", "team/ann"), "must not contain /"),
+        (("accounts", "create", "ann "), "white space"),
         (("serve", "--port", "0"), "REPLICATE_API_TOKEN"),
         (("generate", "painter", "-i", "prompt=x"), "MUTOSCOPE_API_KEY"),
         (("generate", "painter", "--key", "k", "--url", "http://127.0.0.1:9"), "127.0.0.1:9"),
@@ -99,6 +102,14 @@ async def test_errors_are_one_line_and_never_a_traceback(empty: Shell) -> None:
         assert done.err.startswith("mutoscope: "), done
         assert done.err.count("\n") == 1, done
         assert said in done.err, done
+    (empty.directory / "garbage.db").write_bytes(b"no database, but long enough to be read as one" * 100)
+    done = await empty.with_env(DATABASE_URL="sqlite:///garbage.db").run("accounts", "list")
+    assert (done.status, done.err.count("\n")) == (1, 1)
+    assert "damaged or no database" in done.err
+    unusable = empty.with_env(MUTOSCOPE_DATA_DIR=str(empty.directory / "broken.toml" / "data"))
+    done = await unusable.run("accounts", "list")
+    assert (done.status, done.err.count("\n")) == (1, 1)
+    assert "MUTOSCOPE_DATA_DIR" in done.err
     for arguments in (("keys", "create"), ("credits", "grant", "x", "0"), ("nonsense",)):
         done = await empty.run(*arguments)
         assert done.status == 2, f"{arguments}: {done}"

@@ -145,3 +145,21 @@ async def test_the_runner_ends_with_whoever_started_it(empty: Shell) -> None:
         assert runner.process.stdin
         runner.process.stdin.close()
         await asyncio.wait_for(runner.process.wait(), 20)
+
+
+async def test_doctor_only_looks_for_a_database_and_does_not_make_one(empty: Shell) -> None:
+    env = {
+        "REPLICATE_BASE_URL": "http://127.0.0.1:9",
+        "REPLICATE_API_TOKEN": "t",
+        "DATABASE_URL": "sqlite:///deep/a.db",
+    }
+    shell = empty.with_env(**env)
+    done = await shell.run("doctor", "--json")
+    (found,) = [one for one in done.json if one["check"].startswith("database")]
+    assert (done.status, found["state"]) == (1, "failed")
+    assert "deep/a.db" in found["detail"]
+    assert "mutoscope migrate" in found["todo"]
+    assert not (empty.directory / "deep").exists()
+    await shell.ok("migrate")
+    again = (await shell.run("doctor", "--json")).json
+    assert [one["state"] for one in again if one["check"].startswith("database")] == ["ok", "ok", "ok"]

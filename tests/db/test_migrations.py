@@ -13,7 +13,7 @@ from sqlalchemy import CheckConstraint, Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 import mutoscope
-from mutoscope.core.errors import Unavailable
+from mutoscope.core.errors import ConfigurationError, Unavailable
 from mutoscope.db import Base, Database
 from mutoscope.db.migrate import current, head, upgrade
 from tests.servers.postgres import PostgresServer
@@ -141,3 +141,30 @@ async def test_eight_processes_may_upgrade_at_once(empty_url: str) -> None:
         _, errors = await upgrading.communicate()
     assert upgrading.returncode == 0, errors.decode()
     assert await _differences(empty_url) == []
+
+
+async def test_a_purchase_that_was_granted_twice_stops_the_migration_until_it_is_cleared(empty_url: str) -> None:
+    await upgrade(empty_url, revision="0002_output_order")
+    database = Database(empty_url)
+    async with database.write() as session:
+        for name in ("a", "b"):
+            await session.execute(text(AN_ACCOUNT), {"id": f"acct_{name}"})
+            await session.execute(text(A_PURCHASE), {"id": f"lot_{name}", "account_id": f"acct_{name}"})
+    with pytest.raises(ConfigurationError, match="pi_1"):
+        await upgrade(empty_url)
+    async with database.write() as session:
+        await session.execute(text("UPDATE credit_lots SET source = 'adjustment' WHERE id = 'lot_b'"))
+    await upgrade(empty_url)
+    assert await current(database) == head()
+    await database.aclose()
+
+
+AN_ACCOUNT = (
+    "INSERT INTO accounts (id, external_id, priority, metadata, created_at) "
+    "VALUES (:id, :id, 0, '{}', '2026-01-01 00:00:00')"
+)
+A_PURCHASE = (
+    "INSERT INTO credit_lots (id, account_id, credit_type, source, external_id, priority, amount, remaining, held, "
+    "spent, expired, created_at) "
+    "VALUES (:id, :account_id, 'images', 'purchase', 'pi_1', 0, 5, 5, 0, 0, 0, '2026-01-01 00:00:00')"
+)

@@ -108,3 +108,15 @@ async def test_a_database_that_is_away_refuses_and_comes_back(tmp_path: Path, ru
             assert (await here.finish(row, timeout_s=60)).status == "completed"
             assert await here.balance() == (1000 - PRICE, 0, PRICE)
             assert await here.audit() == []
+
+
+async def test_a_file_that_no_store_can_keep_fails_its_generation_at_once(
+    database_url: str, tmp_path: Path, runner: RunnerProcess
+) -> None:
+    """The settings refuse such a prefix; whatever else may make such a key, it is not tried again for an hour."""
+    settings = settings_for(database_url, tmp_path, runner).model_copy(update={"storage_prefix": "../../x"})
+    async with world(settings, runner) as here:
+        row = await here.run(f"no key {database_url}")
+        assert (row.status, row.failure_code, row.charged_credits) == ("failed", "invalid_key", 0)
+        assert await here.balance() == (1000, 0, 0)
+        assert await here.audit() == []

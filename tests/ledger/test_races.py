@@ -9,7 +9,7 @@ import pytest
 
 from mutoscope.core.errors import Conflict
 from mutoscope.db import Database
-from mutoscope.ledger.errors import InsufficientCredits
+from mutoscope.ledger.errors import GrantConflict, InsufficientCredits
 from mutoscope.ledger.records import Hold
 from tests.ledger.bank import Bank
 
@@ -157,3 +157,24 @@ async def test_everything_at_once_neither_deadlocks_nor_loses_a_credit(bank: Ban
     assert await bank.findings() == []
     for account_id in accounts:
         assert (await bank.figures(account_id))[1] == 0
+
+
+async def test_a_purchase_granted_to_many_accounts_at_once_is_one_accounts(bank: Bank, banks: list[Bank]) -> None:
+    accounts = [f"acct_{n}" for n in range(10)]
+    for account_id in accounts:
+        await bank.open_account(account_id)
+
+    async def buy(number: int) -> str | None:
+        account_id = accounts[number % len(accounts)]
+        try:
+            lot = await banks[number % ENGINES].grant(5, account_id=account_id, source="purchase", external_id="pi_1")
+        except GrantConflict as conflict:
+            assert not [name for name in accounts if name in conflict.detail]  # not whose it is
+            return None
+        return lot.account_id
+
+    owners = [owner for owner in await asyncio.gather(*(buy(n) for n in range(20))) if owner]
+    assert len(owners) == 2  # the owner asked twice
+    assert len(set(owners)) == 1
+    assert await bank.figures(owners[0]) == (5, 0, 0, 0)
+    assert await bank.findings() == []

@@ -318,3 +318,17 @@ async def test_the_database_itself_refuses_to_rewrite_history(bank: Bank, statem
     with pytest.raises(DatabaseError):
         await bank.by_hand(statement)
     assert await bank.findings() == []
+
+
+async def test_a_purchase_belongs_to_one_account_and_the_other_sources_do_not(bank: Bank) -> None:
+    await bank.open_account("acct_b")
+    first = await bank.grant(5, source="purchase", external_id="pi_1")
+    with pytest.raises(GrantConflict, match="another account"):
+        await bank.grant(5, source="purchase", external_id="pi_1", account_id="acct_b")
+    assert (await bank.grant(5, source="purchase", external_id="pi_1")).id == first.id
+    await bank.grant(1, source="purchase", external_id="pi_1", credit_type="video_generation", account_id="acct_b")
+    for source in ("plan", "promo", "adjustment"):
+        for account_id in ("acct_a", "acct_b"):
+            await bank.grant(2, source=source, external_id="pi_1", account_id=account_id)
+    assert (await bank.figures("acct_a"), await bank.figures("acct_b")) == ((11, 0, 0, 0), (6, 0, 0, 0))
+    assert await bank.findings() == []

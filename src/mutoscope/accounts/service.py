@@ -21,6 +21,7 @@ from mutoscope.db.base import table
 from mutoscope.db.upsert import upsert
 
 MAX_PAGE = 500
+ID_PREFIX = "acct"
 MAX_METADATA_BYTES = 16 * 1024
 LAST_USED_EVERY = timedelta(minutes=1)
 
@@ -51,15 +52,15 @@ class Accounts:
         """The account of ``external_id``: made if it is new, else as it is.
 
         Raises:
-            InvalidRequest: A name that cannot be kept.
+            InvalidRequest: A name that cannot be kept, or an external id that would not lead back to the account.
         """
-        _check_text("external_id", external_id)
+        _check_external_id(external_id)
         if name is not None:
             _check_text("name", name)
         if fault := find_fault(dict(metadata or {}), max_bytes=MAX_METADATA_BYTES):
             raise InvalidRequest(f"metadata{fault.path} {fault.message}")
         accounts = table(Account)
-        row = {"id": new_id("acct"), "external_id": external_id, "name": name, "priority": priority}
+        row = {"id": new_id(ID_PREFIX), "external_id": external_id, "name": name, "priority": priority}
         row |= {"max_in_flight": max_in_flight, "metadata": dict(metadata or {}), "created_at": self._clock.now()}
         async with self._database.write() as session:
             statement = upsert(session, accounts).values(row)
@@ -226,3 +227,13 @@ def _check_live(key: RowMapping, now: datetime) -> None:
 def _check_text(what: str, value: str) -> None:
     if not _PRINTABLE.fullmatch(value):
         raise InvalidRequest(f"{what} must be 1 to 255 printable characters")
+
+
+def _check_external_id(value: str) -> None:
+    _check_text("external_id", value)
+    if value.startswith(f"{ID_PREFIX}_"):
+        raise InvalidRequest(f"external_id must not begin with {ID_PREFIX}_: our own ids of accounts do")
+    if value != value.strip():
+        raise InvalidRequest("external_id must not begin or end with white space: headers and forms lose it")
+    if "/" in value or value in (".", ".."):
+        raise InvalidRequest("external_id must not contain / or be . or ..: it is a part of URLs")

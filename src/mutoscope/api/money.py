@@ -19,7 +19,7 @@ async def give(database: Database, clock: Clock, account_id: str, new: GrantCrea
     """Grant credits; the same grant again changes nothing.
 
     Raises:
-        GrantConflict: The external id was granted before with another amount or expiry.
+        GrantConflict: The external id was granted before with another amount or expiry, or to another account.
         InvalidRequest: An amount or expiry that cannot be.
     """
     now = clock.now()

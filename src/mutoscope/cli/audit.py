@@ -12,6 +12,7 @@ from mutoscope.cli.output import print_json, print_table, say
 from mutoscope.cli.setup import Json, opened, settings_of
 from mutoscope.core.findings import Finding
 from mutoscope.core.settings import Settings
+from mutoscope.events import audit as events
 from mutoscope.generations import audit as generations
 from mutoscope.ledger import audit as ledger
 from mutoscope.ledger.audit_queries import OVER_ALL, PER_PAGE
@@ -28,6 +29,7 @@ _LEDGER = {
     "hold_lots": "Every hold took its credits from lots",
     "hold_owner": "A hold's transfers belong to its account",
 }
+_EVENTS = {events.CHECK: "Every account's events are numbered 1, 2, 3 … without gaps"}
 _GENERATIONS = {
     "holds": "Every hold belongs to a generation, and ends when it does",
     "charges": "What was charged is what the ledger posted",
@@ -63,7 +65,7 @@ def _checks() -> dict[str, str]:
     """Every check there is, by name, with what it says."""
     names = [*OVER_ALL, *PER_PAGE]
     in_ledger = {f"ledger.{name}": _LEDGER.get(name, name.replace("_", " ").capitalize()) for name in names}
-    return {**in_ledger, "ledger.transfer_shape": "Every transfer is of a known kind", **_GENERATIONS}
+    return {**in_ledger, "ledger.transfer_shape": "Every transfer is of a known kind", **_EVENTS, **_GENERATIONS}
 
 
 def _plain(findings: Sequence[Finding]) -> list[dict[str, str]]:
@@ -89,7 +91,7 @@ async def _findings(settings: Settings, *, hash_files: bool) -> list[Finding]:
         store = open_store(settings, open_links(settings, "http://127.0.0.1"))
         try:
             async with database.read() as session:
-                found = await ledger.findings(session)
+                found = await ledger.findings(session) + await events.findings(session)
             return found + await generations.findings(database, store, hash_files=hash_files)
         finally:
             await store.aclose()

@@ -8,12 +8,12 @@ from sqlalchemy import text
 from mutoscope.adapters import PROVIDER, open_links, open_providers, open_store
 from mutoscope.cli import public_url
 from mutoscope.cli.results import Result
+from mutoscope.cli.setup import missing_file
 from mutoscope.core.errors import ConfigurationError, MutoscopeError
 from mutoscope.core.settings import Settings, unknown_variables
 from mutoscope.db import Database, migrate
 from mutoscope.providers.replicate import Replicate
 from mutoscope.replicate_protocol.schemas import input_schema
-from mutoscope.replicate_protocol.webhooks import sign
 
 POSTGRES_AT_LEAST = 13
 
@@ -30,6 +30,9 @@ def environment() -> Sequence[Result]:
 
 async def database(settings: Settings) -> Sequence[Result]:
     """Can it be reached, is its schema the newest, does it keep what it is told?"""
+    if (missing := missing_file(settings)) is not None:
+        detail = f"there is no SQLite file {missing}"
+        return [Result("database", "failed", detail, "Run `mutoscope migrate` to make it, or check DATABASE_URL.")]
     database = Database(settings.database, pool_size=2)
     kind = "SQLite" if database.is_sqlite else "PostgreSQL"
     try:
@@ -122,11 +125,7 @@ async def _webhook_secret(settings: Settings, replicate: Replicate) -> Result:
     main = replicate.name == PROVIDER
     set_to = settings.replicate_webhook_secret if main else settings.replicate_accounts[replicate.name].webhook_secret
     try:
-        if set_to:
-            sign(set_to.get_secret_value(), "doctor", 0, b"")
         signs_with = await replicate.webhook_secret()
-    except ConfigurationError as error:
-        return Result(name, "failed", error.detail, "Copy it again from the provider's settings.")
     except MutoscopeError as error:
         return Result(name, "failed", error.detail, "Set REPLICATE_WEBHOOK_SECRET.")
     if set_to is None:

@@ -15,6 +15,7 @@ from mutoscope.core.logging import configure_logging
 from mutoscope.core.settings import Settings, load_settings, unknown_variables
 from mutoscope.db import Database, migrate
 from mutoscope.db.engine import normalize_url
+from mutoscope.replicate_protocol.settings import check_settings
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ def settings_of(ctx: typer.Context, **overrides: Any) -> Settings:
         ConfigurationError: With everything that is wrong with them.
     """
     settings = load_settings(ctx.obj, **overrides)
+    check_settings(settings)
     configure_logging(settings.log_level, as_json=settings.log_json)
     return settings
 
@@ -70,9 +72,15 @@ async def opened(settings: Settings, *, create: bool = True) -> AsyncGenerator[t
         await database.aclose()
 
 
-def _must_be_there(settings: Settings) -> None:
+def missing_file(settings: Settings) -> Path | None:
+    """Where the SQLite database should be and is not; ``None`` if it is there, or is not SQLite."""
     url = normalize_url(settings.database)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+    path = Path(url.database or "")
+    return path if url.get_backend_name() == "sqlite" and not path.is_file() else None
+
+
+def _must_be_there(settings: Settings) -> None:
+    if (missing := missing_file(settings)) is not None:
         raise ConfigurationError(
-            f"There is no database at {url.database}; check DATABASE_URL, --config and the directory you are in."
+            f"There is no database at {missing}; check DATABASE_URL, --config and the directory you are in."
         )

@@ -11,10 +11,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, StringConstraints, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.model_settings import Frozen, ModelSettings, ModelTerms
+from mutoscope.core.setting_kinds import Alias, LogLevel, StoragePrefix, WebAddress
 
 MIN_SECRET_CHARS = 16
 # Read by the command line.
@@ -84,7 +91,7 @@ class ReplicateAccount(Frozen):
 class UploadSettings(Frozen):
     """Input files that accounts upload: how large, how many bytes in all, and how long they are kept."""
 
-    prefix: str = "uploads"
+    prefix: StoragePrefix = "uploads"
     max_bytes: int = Field(default=1024**3, ge=1)
     # Judged when an upload begins, so uploads that run at the same time may exceed it by one file each.
     max_account_bytes: int = Field(default=10 * 1024**3, ge=1)
@@ -118,10 +125,10 @@ class Settings(BaseSettings):
     # Signs links to local files. Production refuses to start without it; development makes one beside the database.
     secret: SecretStr | None = None
     # Where the outside world reaches this service. Set: providers are given a webhook; unset: they are polled.
-    public_url: str | None = None
+    public_url: WebAddress | None = None
     data_dir: Path = Path(".mutoscope")
     log_json: bool = False
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"
 
     database_url: str | None = Field(default=None, validation_alias=_named("database_url", "DATABASE_URL"))
     database_pool: int = Field(default=20, ge=2, le=200)
@@ -171,9 +178,9 @@ class Settings(BaseSettings):
     aws_s3_bucket_name: str | None = Field(
         default=None, validation_alias=_named("aws_s3_bucket_name", "AWS_S3_BUCKET_NAME")
     )
-    storage_prefix: str = "generations"
+    storage_prefix: StoragePrefix = "generations"
     # Set when the bucket is public: links are this plus the key, and do not expire.
-    storage_public_url: str | None = None
+    storage_public_url: WebAddress | None = None
     link_s: int = Field(default=3600, ge=1, le=7 * 86400)
 
     # Credits that come back to a lot that has expired meanwhile can be used for this long.
@@ -183,7 +190,7 @@ class Settings(BaseSettings):
     webhooks: WebhookSettings = WebhookSettings()
     uploads: UploadSettings = UploadSettings()
     streams: StreamSettings = StreamSettings()
-    models: dict[str, ModelSettings] = {}
+    models: dict[Alias, ModelSettings] = {}
     # The price and limits of every model that has no entry. Unset: such a model is refused.
     default_model: ModelTerms | None = None
     # Where the tests of durability kill the process; see core/killpoints.py. Refused in production.
@@ -275,5 +282,10 @@ def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
     except ValidationError as error:
         lines = [f"{'.'.join(str(part) for part in e['loc']) or 'settings'}: {e['msg']}" for e in error.errors()]
         raise ConfigurationError("; ".join(lines)) from error
+    except SettingsError as error:
+        # Its sentence names the field; ours says what to do.
+        raise ConfigurationError(
+            f"{error}: it is not JSON. Set its parts one by one, such as MUTOSCOPE_ENGINE__LEASE_S=10, or use the file."
+        ) from error
     except ValueError as error:  # TOML that cannot be parsed
         raise ConfigurationError(f"{path or 'mutoscope.toml'}: {error}") from error

@@ -33,10 +33,10 @@ SQLITE_OUTAGES = frozenset(
         sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_CANTOPEN,
         sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
     }
 )
+# The file itself is wrong, or has become so: no waiting mends that.
+SQLITE_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 def normalize_url(url: str) -> URL:
@@ -112,6 +112,11 @@ def _unavailable() -> Generator[None]:
     try:
         yield
     except Exception as error:
+        if _sqlite_kind(error) in SQLITE_DAMAGE:
+            raise Unavailable(
+                "The SQLite file is damaged or no database at all. Check the path in DATABASE_URL or "
+                "MUTOSCOPE_DATA_DIR, or restore a backup."
+            ) from error
         if _is_outage(error):
             raise Unavailable(
                 "The database is out of reach or too busy; nothing was accepted. Try again shortly."
@@ -121,19 +126,26 @@ def _unavailable() -> Generator[None]:
 
 def _is_outage(error: Exception) -> bool:
     """Whether trying again later can help: connections, time-outs, deadlocks, full disks; but no fault of ours."""
-    if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
-        code: int = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-        return code & 0xFF in SQLITE_OUTAGES  # the lower byte is the kind; the rest says more of it
+    if (kind := _sqlite_kind(error)) is not None:
+        return kind in SQLITE_OUTAGES
     if isinstance(error, DBAPIError):
         return not isinstance(error, IntegrityError | DataError | ProgrammingError | NotSupportedError)
     # While connecting, asyncpg's own errors come through as they are.
     return isinstance(error, PoolTimeout | OSError) or type(error).__module__.startswith("asyncpg.")
 
 
+def _sqlite_kind(error: Exception) -> int | None:
+    """The kind of an error of SQLite: the lower byte of its code; the rest says more of it."""
+    if not isinstance(error, DBAPIError) or not isinstance(error.orig, sqlite3.Error):
+        return None
+    code: int = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & 0xFF
+
+
 def _create_engine(url: URL, pool_size: int) -> AsyncEngine:
     if url.get_backend_name() == "sqlite":
         if url.database and url.database != ":memory:":
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(Path(url.database).parent)
         engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, pool_timeout=POOL_TIMEOUT_S)
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
@@ -146,6 +158,16 @@ def _create_engine(url: URL, pool_size: int) -> AsyncEngine:
         pool_pre_ping=False,
         connect_args={"command_timeout": COMMAND_TIMEOUT_S, "server_settings": {"application_name": "mutoscope"}},
     )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The database's folder {folder} cannot be made: {error.strerror}. "
+            "Check MUTOSCOPE_DATA_DIR, or DATABASE_URL if it is set."
+        ) from error
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -18,6 +18,7 @@ from mutoscope.generations.models import Generation, OutputFile
 from mutoscope.generations.states import Phase
 from mutoscope.generations.transitions import move
 from mutoscope.storage.intake import OutputRejected, TakenIn, take_in
+from mutoscope.storage.keys import InvalidKey
 from mutoscope.storage.sources import SourceGone, SourceRefused
 
 PARALLEL_FILES = 4
@@ -25,14 +26,14 @@ _files = table(OutputFile)
 
 
 async def store(machine: Machine, row: Generation) -> Generation:
-    """Bring the files in. A failure that may pass is tried again until the store deadline."""
+    """Bring the files in. A failure that may pass is tried again until the store deadline; no other is."""
     if outputs.is_empty(row.prediction_output):
         return await machine.fail(row, Failure("no_output", "The model succeeded but returned nothing."))
     machine.kill.reach("put.before_call")
     try:
         sources = _sources(machine, row)
         taken = await _take_all(machine, row, sources)
-    except (OutputRejected, SourceRefused) as error:
+    except (OutputRejected, SourceRefused, InvalidKey) as error:
         return await machine.fail(row, Failure(_code(error), error.detail))
     except MutoscopeError as error:
         if row.store_deadline and machine.clock.now() >= row.store_deadline:

@@ -14,6 +14,6 @@ class InsufficientCredits(MutoscopeError):
 
 
 class GrantConflict(Conflict):
-    """The same external id was granted before with another amount or expiry."""
+    """The same external id was granted before with another amount or expiry, or the purchase to another account."""
 
     code, title = "grant_conflict", "This grant was made before, differently"

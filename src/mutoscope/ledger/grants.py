@@ -1,8 +1,9 @@
-"""Grants: credits come into an account as a lot, once per external id."""
+"""Grants: credits come into an account as a lot, once per external id; a purchase comes into one account only."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -31,7 +32,8 @@ async def grant(  # noqa: PLR0913 - each is a column of the lot
 
     Raises:
         InvalidRequest: An amount, name or expiry that cannot be.
-        GrantConflict: This external id was granted before with another amount or expiry.
+        GrantConflict: This external id was granted before with another amount or expiry, or it is a purchase of another
+            account. The transaction must then be rolled back.
         NotFound: There is no such account. The transaction must then be rolled back.
     """
     check_amount(amount)
@@ -54,7 +56,7 @@ async def grant(  # noqa: PLR0913 - each is a column of the lot
     row = {"account_id": account_id, "credit_type": credit_type, "source": source, "external_id": external_id}
     figures = {"amount": amount, "remaining": amount, "held": 0, "spent": 0, "expired": 0}
     more = {"priority": priority, "expires_at": expires_at, "created_at": now}
-    await session.execute(insert(tables.lots).values(id=lot_id, **row, **figures, **more))
+    await _add_lot(session, {"id": lot_id, **row, **figures, **more})
     await tables.append(session, [tables.entry("grant", Part(lot_id, amount), (account_id, credit_type), now)])
     await session.execute(
         update(tables.balances)
@@ -74,6 +76,15 @@ async def _lock_balance(session: AsyncSession, account_id: str, credit_type: str
         return (await session.execute(locked.returning(tables.balances.c.issued))).scalar_one()
     except IntegrityError as error:
         raise NotFound(f"There is no account {account_id}") from error
+
+
+async def _add_lot(session: AsyncSession, row: dict[str, Any]) -> None:
+    added = upsert(session, tables.lots).values(row).on_conflict_do_nothing().returning(tables.lots.c.id)
+    if await session.scalar(added) is None:
+        # This account's own grants wait for its balance row, so the one in the way is another account's purchase.
+        raise GrantConflict(
+            f"The purchase {row['external_id']} was granted to another account; a payment belongs to one account."
+        )
 
 
 def _same(lot: CreditLot, amount: int, expires_at: datetime | None, now: datetime) -> CreditLot:

@@ -6,10 +6,12 @@ takes from one and gives to another, so the five always sum to zero; the databas
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mutoscope.db.base import Base, Credits, Id, Name, Sequence
+
+_PURCHASES = text("source = 'purchase'")
 
 
 class CreditBalance(Base):
@@ -41,6 +43,15 @@ class CreditLot(Base):
         CheckConstraint("amount = remaining + held + spent + expired", name="adds_up"),
         CheckConstraint(
             "amount > 0 AND remaining >= 0 AND held >= 0 AND spent >= 0 AND expired >= 0", name="not_negative"
+        ),
+        # A payment belongs to one account; the other sources count per account.
+        Index(
+            "uq_credit_lots_purchase",
+            "credit_type",
+            "external_id",
+            unique=True,
+            sqlite_where=_PURCHASES,
+            postgresql_where=_PURCHASES,
         ),
         Index("ix_credit_lots_burn_down", "account_id", "credit_type", "expires_at", "priority"),
         Index("ix_credit_lots_expiry", "expires_at"),

@@ -1,10 +1,8 @@
 """Which keys a store accepts: those that mean the same thing in a bucket, on a disk and in a URL."""
 
-import re
-
 from mutoscope.core.errors import MutoscopeError
+from mutoscope.core.setting_kinds import STORAGE_KEY
 
-_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,127})*", re.ASCII)
 MAX_KEY_CHARS = 900  # S3 allows 1,024 bytes; a public base path may come before it.
 
 
@@ -20,7 +18,7 @@ def checked(key: str) -> str:
     Raises:
         InvalidKey: It is not; so ``..``, absolute paths, empty names and our own hidden folders cannot be reached.
     """
-    if len(key) > MAX_KEY_CHARS or not _KEY.fullmatch(key):
+    if len(key) > MAX_KEY_CHARS or not STORAGE_KEY.fullmatch(key):
         raise InvalidKey(
             f"Not a storage key: {key[:80]!r}. Use names of A-Z a-z 0-9 . _ - separated by single slashes."
         )

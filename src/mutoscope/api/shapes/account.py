@@ -14,7 +14,10 @@ class AccountCreate(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"external_id": "user-42"}})
 
-    external_id: Name = Field(description="Your own id of the user. The same one again gives the account as it is.")
+    external_id: Name = Field(
+        description="Your own id of the user. The same one again gives the account as it is. It has no `/` and no "
+        "white space at its ends, and does not begin with `acct_`."
+    )
     name: Name | None = None
     priority: Rank = Field(default=0, description="A higher one goes first when there is a queue.")
     max_in_flight: Annotated[int, Field(ge=1, le=100_000, strict=True)] | None = Field(
