@@ -87,7 +87,7 @@ def parse_json(content_type: str | None, body: bytes) -> Any:
 
     Raises:
         UnsupportedMediaType: It does not say that it is JSON.
-        InvalidJson: It is not JSON in UTF-8, or has NaN or infinity in it.
+        InvalidJson: It is not JSON in UTF-8, has NaN or infinity in it, or an object with one name twice.
         InvalidRequest: It is nested too deep, or has numbers or characters that cannot be kept.
     """
     if not body:
@@ -95,7 +95,7 @@ def parse_json(content_type: str | None, body: bytes) -> Any:
     if (content_type or "").partition(";")[0].strip().lower() != "application/json":
         raise UnsupportedMediaType("Send the header Content-Type: application/json.")
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+        value = json.loads(body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_object)
     except UnicodeDecodeError as error:
         raise InvalidJson("The body is not UTF-8.") from error
     except RecursionError as error:
@@ -110,6 +110,16 @@ def parse_json(content_type: str | None, body: bytes) -> Any:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object. Of a name that stands twice, one program takes the first value and another the last."""
+    value: dict[str, Any] = {}
+    for name, member in members:
+        if name in value:
+            raise ValueError(f"{name[:100]!r} stands twice in one object")
+        value[name] = member
+    return value
 
 
 def _declared_bytes(scope: Scope) -> int:

@@ -114,8 +114,8 @@ def _unavailable() -> Generator[None]:
     except Exception as error:
         if _sqlite_kind(error) in SQLITE_DAMAGE:
             raise Unavailable(
-                "The SQLite file is damaged or no database at all. Check the path in DATABASE_URL or MUTOSCOPE_DATA_DIR, "
-                "or restore a backup."
+                "The SQLite file is damaged or no database at all. "
+                "Check the path in DATABASE_URL or MUTOSCOPE_DATA_DIR, or restore a backup."
             ) from error
         if _is_outage(error):
             raise Unavailable(
