@@ -42,6 +42,8 @@ RAW: list[tuple[str, bytes, dict[str, str], int, str]] = [
     ("5,000 digits", b'{"model": "echo", "input": {"seconds": ' + b"9" * 5000 + b"}}", JSON, 400, "invalid_json"),
     ("very deep", DEEP, JSON, 400, "invalid_json"),
     ("a little too deep", b'{"model": "echo", "input": {"a": %s}}' % NESTED, JSON, 422, "invalid_request"),
+    ("a name twice", b'{"model": "echo", "model": "per-file", "input": {}}', JSON, 400, "invalid_json"),
+    ("a name twice inside", b'{"model": "echo", "input": {"a": [{"b": 1, "b": 1}]}}', JSON, 400, "invalid_json"),
     ("NUL", b'{"model": "echo", "input": {"text": "a\\u0000b"}}', JSON, 422, "invalid_request"),
     ("NUL in a name", b'{"model": "echo", "input": {"a\\u0000b": 1}}', JSON, 422, "invalid_request"),
     ("NUL in metadata", b'{"model": "echo", "input": {}, "metadata": {"a": "\\u0000"}}', JSON, 422, "invalid_request"),
@@ -220,3 +222,12 @@ async def test_nonsense_on_the_wire_does_no_harm(here: Service, ann: Person) -> 
     for raw in (b"\x16\x03\x01\x00\x00", b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: a\r\n\r\n"):
         assert b" 5" not in (await _talk(here.url, raw + b"\r\n\r\n"))[:12]
     assert (await ann.http.get("/healthz")).json() == {"status": "ok"}
+
+
+async def test_a_query_that_means_nothing_or_two_things_is_refused(here: Service, ann: Person) -> None:
+    for path in ("/v1/generations?before=xx", "/v1/generations?before=gen_1", "/v1/credits/transfers?before=xx"):
+        assert check(await ann.http.get(path), 422, "invalid_request")["errors"][0]["path"] == "/before"
+    check(await here.operator.get("/v1/accounts?after=xx"), 422, "invalid_request")
+    for path in ("/v1/generations?limit=1&limit=2", "/v1/generations?limit=1&limit=1"):
+        problem = check(await ann.http.get(path), 422, "invalid_request")
+        assert problem["errors"] == [{"in": "query", "path": "/limit", "message": "came more than once"}]

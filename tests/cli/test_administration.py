@@ -110,8 +110,19 @@ async def test_errors_are_one_line_and_never_a_traceback(empty: Shell) -> None:
     done = await unusable.run("accounts", "list")
     assert (done.status, done.err.count("\n")) == (1, 1)
     assert "MUTOSCOPE_DATA_DIR" in done.err
-    for arguments in (("keys", "create"), ("credits", "grant", "x", "0"), ("nonsense",)):
+    for arguments in (
+        ("keys", "create"),
+        ("credits", "grant", "x", "0"),
+        ("nonsense",),
+    ):
         done = await empty.run(*arguments)
         assert done.status == 2, f"{arguments}: {done}"
         assert "Traceback" not in done.err
+    for arguments, said in (
+        (("credits", "grant", "x", "-5"), "amount: Input should be"),
+        (("generate", "painter", "--out", "broken.toml/out"), "--out"),
+    ):
+        done = await empty.run(*arguments)
+        assert done.status == 2, f"{arguments}: {done}"
+        assert said in done.err
     assert (await empty.ok("--version")).out.strip()

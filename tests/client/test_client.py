@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import mutoscope
-from mutoscope.client import ApiError, AsyncClient, Client, DownloadFailed, File, Generation, Unreachable
+from mutoscope.client import ApiError, AsyncClient, Client, DownloadFailed, File, Generation, NotMutoscope, Unreachable
 from tests.api.service import Service, service
 from tests.servers.processes import free_ports
 from tests.world import PRICE, RunnerProcess, runner_process, settings_for
@@ -152,6 +152,15 @@ async def test_a_busy_service_is_asked_again_with_the_same_key() -> None:
             await client.generate("echo", {})
     assert len(seen) == 3
     assert len({request.headers["idempotency-key"] for request in seen}) == 1
+
+
+async def test_what_is_no_mutoscope_is_said_to_be_none() -> None:
+    for other in (JSONResponse({"hello": "world"}), JSONResponse([1]), Response("<html>", media_type="text/html")):
+        async with answering(lambda _, __, other=other: other) as (url, _), AsyncClient(url, "key") as client:
+            for ask in (client.models, client.credits, lambda client=client: client.get("gen_1")):
+                with pytest.raises(NotMutoscope, match=r"127\.0\.0\.1.* is not a Mutoscope service") as refused:
+                    await ask()
+                assert "\n" not in str(refused.value)
 
 
 async def test_what_is_not_repeatable_is_sent_once() -> None:

@@ -99,7 +99,7 @@ def parse_json(content_type: str | None, body: bytes) -> Any:
 
     Raises:
         UnsupportedMediaType: It does not say that it is JSON.
-        InvalidJson: It is not JSON in UTF-8, or has NaN or infinity in it.
+        InvalidJson: It is not JSON in UTF-8, has NaN or infinity in it, or an object with one name twice.
         InvalidRequest: It is nested too deep, or has numbers or characters that cannot be kept.
     """
     if not body:

@@ -1,6 +1,7 @@
 """What all routers of ``/v1`` share: no answer without a key, strict requests, documented problems."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.dependencies.models import Dependant
@@ -21,19 +22,28 @@ def new_router(tag: str, *, operators: bool = False) -> APIRouter:
     """A router for one resource. With ``operators``, only they may use it."""
     guard = operating if operators else caller
     return APIRouter(
-        tags=[tag], route_class=StrictRoute, responses=ALWAYS, dependencies=[Depends(guard), Depends(_query_is_known)]
+        tags=[tag], route_class=StrictRoute, responses=ALWAYS, dependencies=[Depends(guard), Depends(_query_is_plain)]
     )
 
 
-async def _query_is_known(request: Request) -> None:
-    """Refuse parameters that the route does not take: a misspelt cursor would give the first page again and again."""
+async def _query_is_plain(request: Request) -> None:
+    """Refuse parameters that the route does not take, or that come twice.
+
+    A misspelt cursor would give the first page again and again, and of two nobody knows which one counts.
+    """
     route: APIRoute = request.scope["route"]
     known = sorted(set(_query_names(route.dependant)))
-    unknown = [name[:100] for name in request.query_params if name not in known][:MAX_ERRORS]
-    if unknown:
-        takes = f"this takes {', '.join(known)}" if known else "this takes none"
-        errors = [{"in": "query", "path": f"/{pointer_part(name)}", "message": "unknown"} for name in unknown]
-        raise InvalidRequest(f"There is no query parameter {unknown[0]!r}; {takes}.", errors=errors)
+    given = Counter(name for name, _ in request.query_params.multi_items())
+    takes = f"this takes {', '.join(known)}" if known else "this takes none"
+    if unknown := [name for name in given if name not in known]:
+        raise _refused(unknown, "unknown", f"There is no query parameter {unknown[0][:100]!r}; {takes}.")
+    if doubled := [name for name, times in given.items() if times > 1]:
+        raise _refused(doubled, "came more than once", f"The query parameter {doubled[0]} came more than once.")
+
+
+def _refused(names: Sequence[str], message: str, detail: str) -> InvalidRequest:
+    shown = [{"in": "query", "path": f"/{pointer_part(name[:100])}", "message": message} for name in names[:MAX_ERRORS]]
+    return InvalidRequest(detail, errors=shown)
 
 
 def _query_names(dependant: Dependant) -> Iterator[str]:

@@ -20,7 +20,8 @@ from mutoscope.ledger import service as ledger
 app = typer.Typer(no_args_is_help=True, help="Credits of an account (directly on the database).")
 
 
-@app.command("grant")
+# So that -5 is an amount, which is refused as one, and not an option that there is none of.
+@app.command("grant", context_settings={"ignore_unknown_options": True})
 def grant(  # noqa: PLR0913 - each is an option
     ctx: typer.Context,
     account: Ref,

@@ -46,7 +46,10 @@ def generate(  # noqa: PLR0913 - each is an option
     as_json: Json = False,
 ) -> None:
     """Generate, show progress, save the files, and print their paths and the cost. Ctrl-C cancels the generation."""
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"{out} cannot be made: {error.strerror}", param_hint="--out") from error
     wish = _Wish(model, inputs or [], out, idempotency_key, wait)
     done, paths = asyncio.run(_generate(url, needed(key), account, wish))
     if as_json:

@@ -1,7 +1,7 @@
 """A typed client of the service, light: httpx and pydantic, and nothing of the server."""
 
 from mutoscope.client.aio import AsyncClient
-from mutoscope.client.errors import ApiError, ClientError, DownloadFailed, Unreachable
+from mutoscope.client.errors import ApiError, ClientError, DownloadFailed, NotMutoscope, Unreachable
 from mutoscope.client.shapes import (
     Account,
     Balance,
@@ -35,6 +35,7 @@ __all__ = [
     "Lot",
     "Model",
     "NewKey",
+    "NotMutoscope",
     "Progress",
     "Quote",
     "Transfer",

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
+from pydantic import ValidationError
+
 from mutoscope.client.http import Http
 from mutoscope.client.shapes import (
     Account,
     Balance,
+    Balances,
     File,
     Generation,
     Key,
@@ -40,7 +43,8 @@ class AsyncClient:
         api_key: An account's key, or an operator's.
         account: With an operator's key: the account to act for, by its id or external id.
 
-    Every method raises ``ApiError`` when the service says no and ``Unreachable`` when it does not answer. Whatever can
+    Every method raises ``ApiError`` when the service says no, ``Unreachable`` when it does not answer, and
+    ``NotMutoscope`` when what answers is something else. Whatever can
     be repeated without harm is tried a few times.
     """
 
@@ -115,8 +119,7 @@ class AsyncClient:
 
     async def credits(self) -> Sequence[Balance]:
         """What the account has, by credit type."""
-        found = await self._http.call("GET", "credits")
-        return [Balance.model_validate(one) for one in found["data"]]
+        return (await self._one(Balances, "GET", "credits")).data
 
     def transfers(self, *, credit_type: str | None = None) -> AsyncIterator[Transfer]:
         """Every movement of the account's credits, newest first."""
@@ -171,7 +174,14 @@ class AsyncClient:
         await self.aclose()
 
     async def _one(self, shape: type[S], method: str, path: str, **request: Any) -> S:
-        return shape.model_validate(await self._http.call(method, path, **request))
+        try:
+            return shape.model_validate(await self._http.call(method, path, **request))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "the whole"
+            raise self._http.not_mutoscope(
+                f"its answer to {path} has another shape ({place}: {first['msg']})"
+            ) from error
 
     async def _pages(
         self, shape: type[Page[S]], path: str, cursor_name: str, params: Mapping[str, str | None]

@@ -12,6 +12,10 @@ class Unreachable(ClientError):
     """No answer came, however often we tried. With an idempotency key it is safe to try again later."""
 
 
+class NotMutoscope(ClientError):
+    """What answered is no Mutoscope service, or one of a version that this client does not understand."""
+
+
 class DownloadFailed(ClientError):
     """A file could not be had, or is not the one that was stored."""
 

@@ -12,7 +12,7 @@ import httpx
 from pydantic import BaseModel
 
 from mutoscope import __version__
-from mutoscope.client.errors import ApiError, DownloadFailed, Unreachable
+from mutoscope.client.errors import ApiError, DownloadFailed, NotMutoscope, Unreachable
 from mutoscope.client.shapes import File
 
 TRIES = 5
@@ -69,6 +69,7 @@ class Http:
         Raises:
             ApiError: The service said no.
             Unreachable: No answer came.
+            NotMutoscope: The answer is not JSON.
         """
         content = json.model_dump(mode="json") if isinstance(json, BaseModel) else json
         query = {name: value for name, value in (params or {}).items() if value is not None}
@@ -85,11 +86,21 @@ class Http:
                 await asyncio.sleep(_wait_s(attempt))
                 continue
             if answer.is_success:
-                return answer.json() if answer.content else None
+                return self._value(answer)
             if last or answer.status_code not in AGAIN:
                 raise _problem(answer)
             await asyncio.sleep(_wait_s(attempt, answer.headers.get("retry-after")))
         raise AssertionError("the last try returns or raises")
+
+    def not_mutoscope(self, why: str) -> NotMutoscope:
+        """The error for an answer that no service of ours gives."""
+        return NotMutoscope(f"{self._api.base_url} is not a Mutoscope service, or not one for this client: {why}.")
+
+    def _value(self, answer: httpx.Response) -> Any:
+        try:
+            return answer.json() if answer.content else None
+        except ValueError as error:
+            raise self.not_mutoscope("its answer is not JSON") from error
 
     async def download(self, file: File, path: Path) -> Path:
         """Stream a stored file to ``path``, whole and checked or not at all.

@@ -121,6 +121,12 @@ class Balance(Shape):
     expired: int
 
 
+class Balances(Shape):
+    """What an account has, by credit type."""
+
+    data: list[Balance]
+
+
 class Transfer(Shape):
     """One immutable movement: ``amount`` left ``debit`` and came to ``credit``."""
 

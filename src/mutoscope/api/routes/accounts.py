@@ -10,7 +10,7 @@ from mutoscope.api.parts import Parts
 from mutoscope.api.routers import new_router
 from mutoscope.api.shapes.account import AccountCreate, AccountRead
 from mutoscope.api.shapes.generation import MAX_METADATA_BYTES
-from mutoscope.api.texts import Name, Ref
+from mutoscope.api.texts import AccountId, Name
 from mutoscope.core.canonical import canonical_json
 from mutoscope.core.errors import InvalidRequest
 
@@ -31,7 +31,7 @@ async def create(body: AccountCreate, parts: Parts) -> AccountRead:
 @router.get("/accounts", responses=problems.responses(404), summary="List accounts")
 async def page(
     parts: Parts,
-    after: Annotated[Ref | None, Query(description="The cursor: only those made after this id.")] = None,
+    after: Annotated[AccountId | None, Query(description="The cursor: only those made after this id.")] = None,
     limit: Limit = 20,
 ) -> Page[AccountRead]:
     """Accounts in the order they were made."""

@@ -10,7 +10,7 @@ from mutoscope.api.pages import Limit, Page, cut, page_of
 from mutoscope.api.parts import Parts
 from mutoscope.api.routers import new_router
 from mutoscope.api.shapes.generation import MAX_METADATA_BYTES, GenerationCreate, GenerationRead, StatusName, show
-from mutoscope.api.texts import Name, Ref
+from mutoscope.api.texts import GenerationRef, Name, Ref
 from mutoscope.api.waiting import Wait
 from mutoscope.bootstrap import Runtime
 from mutoscope.core.canonical import canonical_json
@@ -91,7 +91,7 @@ async def get(generation_id: GenerationId, parts: Parts, on_behalf: OnBehalf, wa
 async def page(
     parts: Parts,
     on_behalf: OnBehalf,
-    before: Annotated[Ref | None, Query(description="The cursor: only those older than this id.")] = None,
+    before: Annotated[GenerationRef | None, Query(description="The cursor: only those older than this id.")] = None,
     limit: Limit = 20,
     status: StatusName | None = None,
     model: Name | None = None,
