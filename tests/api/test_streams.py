@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from starlette.types import Message
 
@@ -83,16 +82,13 @@ async def test_what_cannot_be_followed_says_so(ann: Person, bob: Person) -> None
 async def test_a_reader_too_many_is_told_to_come_later(ann: Person, here: Service) -> None:
     made = await ask(ann, max_tokens=2000, tokens_per_second=20)
     readers = [asyncio.create_task(read(ann, made["stream"])) for _ in range(2)]
-    answer = await until(lambda: _refused(ann, made["stream"]))
+    await until(lambda: _readers(here, 2))
+    answer = await ann.http.get(made["stream"])
+    assert answer.status_code == 429
     assert answer.headers["retry-after"] == "5"
     await ann.http.post(f"/v1/generations/{made['id']}/cancel")
     for events in await asyncio.gather(*readers):
         assert (events[-1].event, json.loads(events[-1].data)) == ("done", {"status": "canceled"})
-
-
-async def _refused(person: Person, url: str) -> httpx.Response | None:
-    async with person.http.stream("GET", url) as answer:
-        return answer if answer.status_code == 429 else None
 
 
 async def test_a_reader_that_takes_nothing_is_dropped() -> None:
