@@ -87,12 +87,8 @@ async def test_stream(client: OfficialClient, target: Target) -> None:
     assert [data for _, data in events[:-1]] == run["output"]
 
 
-async def test_files_are_uploaded_and_used_as_input(client: OfficialClient, target: Target, tmp_path: Path) -> None:
-    if not target.takes_files:
-        pytest.skip("this server takes no files")
-    data = base64.b64decode(
-        (await client.call("run", ref=ECHO, input={"output": "data_uri"}, mode="block"))["output"]["base64"]
-    )
+async def test_files_are_uploaded_and_used_as_input(client: OfficialClient, tmp_path: Path) -> None:
+    data = await contents((await client.call("run", ref=ECHO, input={"output": "data_uri"}, mode="block"))["output"])
     path = tmp_path / "in.png"
     path.write_bytes(data)
     seen = await client.call("files", path=str(path))
