@@ -15,8 +15,12 @@ from tests.webhooks.receiver import Receiver
 
 # Ids in paths that are of one account only.
 OWNED = ("prediction_id", "file_id")
-# For whoever holds the link; nobody can make one, see test_outputs.py and test_files.py.
-OPEN = {"/outputs/{generation_id}/{signature}/{file}", "/v1/files/{file_id}/download"}
+# For whoever holds the link; nobody can make one, see test_outputs.py, test_streams.py and test_files.py.
+OPEN = {
+    "/outputs/{generation_id}/{signature}/{file}",
+    "/streams/{generation_id}/{signature}",
+    "/v1/files/{file_id}/download",
+}
 
 
 def routes() -> list[tuple[str, str]]:

@@ -68,12 +68,15 @@ async def _create(request: Request, reference: ModelReference, body: CreatePredi
 def _asked(request: Request, reference: ModelReference, body: CreatePrediction) -> NewGeneration:
     parts = parts_of(request)
     cancel_after = request.headers.get("cancel-after")
+    entry = parts.catalog.resolve(reference)
     return NewGeneration(
-        model=parts.catalog.resolve(reference).alias,
+        model=entry.alias,
         input=body.input,
         idempotency_key=printable_header(request, "idempotency-key"),
         cancel_after_s=None if cancel_after is None else parse_cancel_after(cancel_after),
         webhook=_webhook(parts, body),
+        # As at Replicate it is the model that decides, where that is known.
+        stream="if_able" if entry.reference.model else body.stream,
     )
 
 
