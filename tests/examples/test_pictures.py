@@ -9,10 +9,12 @@ import pytest
 from PIL import Image
 
 from tests.clients.conftest import Target
+from tests.compat.door import ENDED
 from tests.examples.conftest import Program
 from tests.examples.paid import audited
 from tests.examples.tls import CERTIFICATE, TRUST, runner_over_https
 from tests.runner.harness import Json
+from tests.world import until
 
 pytestmark = pytest.mark.slow
 
@@ -67,10 +69,17 @@ def check_words(said: str) -> None:
 
 
 async def succeeded(target: Target) -> int:
-    """How many predictions there are; fails if any of them did not succeed."""
-    listed = (await get(f"{target.base_url}/v1/predictions", target.token))["results"]
-    assert {one["status"] for one in listed} == {"succeeded"}
-    return len(listed)
+    """How many predictions there are, once all have ended; fails if any of them did not succeed."""
+
+    async def statuses() -> list[str] | None:
+        page = await get(f"{target.base_url}/v1/predictions", target.token)
+        found = [one["status"] for one in page["results"]]
+        return found if ENDED.issuperset(found) else None
+
+    # The end of a stream is told before what it gave is stored and paid.
+    ended = await until(statuses)
+    assert set(ended) == {"succeeded"}
+    return len(ended)
 
 
 async def check_paid(target: Target, folder: Path) -> None:
