@@ -77,7 +77,7 @@ async def succeeded(target: Target) -> int:
         return found if ENDED.issuperset(found) else None
 
     # The end of a stream is told before what it gave is stored and paid.
-    ended = await until(statuses)
+    ended = await until(statuses, timeout_s=60)
     assert set(ended) == {"succeeded"}
     return len(ended)
 
