@@ -10,8 +10,8 @@ import httpx
 import pytest
 from starlette.types import Message
 
-from mutoscope.api.event_stream import EventStream
 from mutoscope.replicate_protocol.streams import StreamEvent, StreamParser
+from mutoscope.web.event_stream import EventStream
 from tests.api.service import Json, Person, Service, service
 from tests.world import RunnerProcess, echo, settings_for, until
 

@@ -32,8 +32,6 @@ class Target:
     token: str
     owner: str
     trains: bool = True
-    streams: bool = True
-    takes_files: bool = True
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ async def front_door(tmp_path: Path, runner: Client) -> AsyncGenerator[Target]:
     settings = settings_for(url, tmp_path, behind, **more)
     async with service(settings, behind, webhooks=True) as here, here.person("ann") as ann:
         base_url = f"{here.url}/replicate"
-        yield Target(base_url, ann.key, "ann", trains=False, streams=False, takes_files=False)
+        yield Target(base_url, ann.key, "ann", trains=False)
 
 
 @pytest.fixture

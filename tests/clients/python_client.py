@@ -173,13 +173,11 @@ def refused(ref: str, input: Json) -> Json:
     return {"error": None}
 
 
-async def asynchronous(ref: str, inputs: list[Json], streamed: str | None) -> Json:
+async def asynchronous(ref: str, inputs: list[Json], streamed: str) -> Json:
     """The asynchronous half of the client: several runs at once, and a stream of the model ``streamed``."""
     outputs = await asyncio.gather(*(client.async_run(ref, input=one) for one in inputs))
-    events: list[str] = []
-    if streamed:
-        stream = await client.async_stream(streamed, input={"prompt": "the", "max_tokens": 3})
-        events = [one.event.value async for one in stream]
+    stream = await client.async_stream(streamed, input={"prompt": "the", "max_tokens": 3})
+    events = [one.event.value async for one in stream]
     listed = await client.predictions.async_list()
     return {"outputs": outputs, "events": events, "listed": ids(listed.results)}
 

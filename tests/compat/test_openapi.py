@@ -12,14 +12,9 @@ from tests.webhooks.receiver import Receiver
 from tests.world import RunnerProcess, echo, settings_for
 
 MODEL, DEPLOYMENT = "/models/{model_owner}/{model_name}", "/deployments/{deployment_owner}/{deployment_name}"
-TRAININGS, FILES = "trainings are not run here", "files are not taken here"
+TRAININGS = "trainings are not run here"
 OPERATORS = "the provider's account is the operator's, and is only read"
 ABSENT: dict[Operation, str] = {
-    ("get", "/files"): FILES,
-    ("post", "/files"): FILES,
-    ("get", "/files/{file_id}"): FILES,
-    ("delete", "/files/{file_id}"): FILES,
-    ("get", "/files/{file_id}/download"): FILES,
     ("get", "/trainings"): TRAININGS,
     ("get", "/trainings/{training_id}"): TRAININGS,
     ("post", "/trainings/{training_id}/cancel"): TRAININGS,
@@ -60,6 +55,7 @@ async def test_every_operation_is_served_or_refused_as_the_document_says(
 ) -> None:
     await read_everything(anns)
     await run_predictions(anns, hook)
+    await keep_files(anns)
     await ask_for_what_is_absent(anns)
     served = {operation for operation, status in checker.seen if status < 400}
     assert not served & ABSENT.keys()
@@ -95,10 +91,17 @@ async def run_predictions(anns: Door, hook: Receiver) -> None:
         await anns.http.post(f"predictions/{late.json()['id']}/cancel")
 
 
+async def keep_files(anns: Door) -> None:
+    made = (await anns.http.post("files", files={"content": ("a.txt", b"text")}, data={"metadata": "{}"})).json()
+    for url in (made["urls"]["get"], made["urls"]["download"], "files"):
+        assert (await anns.http.get(url)).is_success, url
+    assert (await anns.http.delete(made["urls"]["get"])).status_code == 204
+
+
 async def ask_for_what_is_absent(anns: Door) -> None:
     for method, path in ABSENT:
         names = {"model_owner": "mutoscope", "model_name": "echo", "version_id": "0" * 64}
-        names |= {"deployment_owner": "mutoscope", "deployment_name": "echo", "file_id": "x", "training_id": "x"}
+        names |= {"deployment_owner": "mutoscope", "deployment_name": "echo", "training_id": "x"}
         answer = await anns.http.request(method.upper(), path.format_map(names)[1:])
         assert answer.status_code in {403, 501}, (method, path)
 
@@ -113,6 +116,10 @@ async def test_refusals_are_as_the_document_says(here: Service, ann: Person, ann
         ("GET", f"{ECHO}/versions/{'0' * 64}", 404),
         ("GET", "predictions/none", 404),
         ("POST", "predictions/none/cancel", 404),
+        ("GET", "files/none", 404),
+        ("DELETE", "files/none", 404),
+        ("GET", "files/none/download?owner=ann&expiry=1&signature=x", 404),
+        ("POST", "files", 422),
         ("GET", "predictions?created_after=x", 422),
         ("GET", "search?query=" + "x" * 2000, 422),
         ("POST", "predictions", 400),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 from sqlalchemy import select
 from starlette.routing import Route
 
@@ -12,8 +13,14 @@ from tests.api.service import Person, Service
 from tests.compat.door import Door, door
 from tests.webhooks.receiver import Receiver
 
-# For whoever holds the link; nobody can make one, see test_outputs.py.
-OPEN = {"/outputs/{generation_id}/{signature}/{file}"}
+# Ids in paths that are of one account only.
+OWNED = ("prediction_id", "file_id")
+# For whoever holds the link; nobody can make one, see test_outputs.py, test_streams.py and test_files.py.
+OPEN = {
+    "/outputs/{generation_id}/{signature}/{file}",
+    "/streams/{generation_id}/{signature}",
+    "/v1/files/{file_id}/download",
+}
 
 
 def routes() -> list[tuple[str, str]]:
@@ -44,24 +51,37 @@ async def test_no_route_shows_or_changes_another_accounts_things(
     hers = await anns.run(text="hers alone", body={"webhook": hook.url})
     running = await anns.start(text="hers alone", seconds=60)
     secret = (await anns.http.get("webhooks/default/secret")).json()["key"]
-    secrets = [hers["id"], running["id"], "hers alone", secret, ann.account_id]
+    file = (await anns.http.post("files", files={"content": ("hers alone.txt", b"hers alone")})).json()
+    secrets = [hers["id"], running["id"], file["id"], "hers alone", secret, ann.account_id]
     for prediction_id in (hers["id"], running["id"]):
-        names = _Named(prediction_id=prediction_id, owner="mutoscope", name="echo")
+        names = _Named(prediction_id=prediction_id, file_id=file["id"], owner="mutoscope", name="echo")
         for method, path in routes():
-            if path in OPEN:
-                continue
-            for headers in ({}, {"Mutoscope-Account": "ann"}, {"Mutoscope-Account": ann.account_id}):
-                url = f"{here.url}/replicate{path.format_map(names)}"
-                answer = await bobs.http.request(method, url, headers=headers)
-                shown = answer.text.replace(prediction_id, "") if answer.is_error else answer.text
-                assert not [one for one in secrets if one in shown], (method, path, headers)
-                if headers:
-                    assert answer.status_code == 403, (method, path)
-                elif "{prediction_id}" in path:
-                    assert answer.status_code == 404, (method, path)
+            for act_for in (None, "ann", ann.account_id) if path not in OPEN else ():
+                answer = await _try(bobs, method, f"{here.url}/replicate", path, names, act_for)
+                assert not [one for one in secrets if one in _told(answer, names)], (method, path, act_for)
     assert (await anns.get(running["id"]))["status"] in {"starting", "processing"}, "nobody else has canceled it"
-    assert (await bobs.http.get("predictions")).json()["results"] == []
+    assert (await anns.http.get(f"files/{file['id']}")).json() == file, "nobody else has deleted it"
+    for path in ("predictions", "files"):
+        assert (await bobs.http.get(path)).json()["results"] == []
     await anns.http.post(f"predictions/{running['id']}/cancel")
+
+
+async def _try(bobs: Door, method: str, base: str, path: str, names: "_Named", act_for: str | None) -> httpx.Response:
+    headers = {"Mutoscope-Account": act_for} if act_for else {}
+    answer = await bobs.http.request(method, base + path.format_map(names), headers=headers)
+    if act_for:
+        assert answer.status_code == 403, (method, path)
+    elif any(f"{{{one}}}" in path for one in OWNED):
+        assert answer.status_code == 404, (method, path)
+    return answer
+
+
+def _told(answer: httpx.Response, names: "_Named") -> str:
+    """What an answer says; an error may say again what it was asked for."""
+    text = answer.text
+    for one in names.values() if answer.is_error else ():
+        text = text.replace(one, "")
+    return text
 
 
 async def test_a_key_of_one_account_may_be_used_by_another(anns: Door, bobs: Door) -> None:

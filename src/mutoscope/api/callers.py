@@ -8,8 +8,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from mutoscope.accounts.principal import Principal
 from mutoscope.api.parts import Parts
-from mutoscope.api.texts import is_printable
 from mutoscope.core.errors import Forbidden, InvalidRequest, Unauthenticated
+from mutoscope.web.printable import is_printable
 
 ACCOUNT_HEADER = "Mutoscope-Account"
 # Headers of which a second one would leave open which of them counts.

@@ -1,18 +1,11 @@
 """Types of what comes in: text, numbers and times that every database can keep."""
 
-import re
 from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
 
-_PRINTABLE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 _PATTERN = r"^[^\u0000-\u001f\u007f]+$"
-
-
-def is_printable(text: str) -> bool:
-    """Whether ``text`` is 1 to 255 characters, none of them a control character."""
-    return _PRINTABLE.fullmatch(text) is not None
 
 
 def _is_text(value: object) -> object:

@@ -8,7 +8,6 @@ from mutoscope.compat.problems import NotServed, ReadOnly
 from mutoscope.compat.requests import guarded
 
 MODEL, DEPLOYMENT = "/v1/models/{owner}/{name}", "/v1/deployments/{owner}/{name}"
-FILES = "Files cannot be uploaded here. Give a URL, or a data URI; the clients do the latter when they are told to."
 TRAININGS = "Trainings cannot be run here."
 OPERATORS = "Models and deployments belong to the operator of this service and cannot be changed through it."
 
@@ -28,9 +27,6 @@ def _read_only(path: str, *methods: str) -> Route:
 
 
 ROUTES = [
-    _not_served("/v1/files", FILES, "GET", "POST"),
-    _not_served("/v1/files/{file_id}", FILES, "GET", "DELETE"),
-    _not_served("/v1/files/{file_id}/download", FILES, "GET"),
     _not_served("/v1/trainings", TRAININGS, "GET"),
     _not_served("/v1/trainings/{training_id}", TRAININGS, "GET"),
     _not_served("/v1/trainings/{training_id}/cancel", TRAININGS, "POST"),

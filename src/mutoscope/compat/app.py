@@ -6,10 +6,18 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from mutoscope.bootstrap import Runtime
-from mutoscope.compat import absent, account, outputs, pages, predictions, problems
+from mutoscope.compat import absent, account, files, outputs, pages, predictions, problems, streams
 from mutoscope.core.errors import MutoscopeError
 
-ROUTES = [*predictions.ROUTES, *account.ROUTES, *pages.ROUTES, *outputs.ROUTES, *absent.ROUTES]
+ROUTES = [
+    *predictions.ROUTES,
+    *account.ROUTES,
+    *pages.ROUTES,
+    *outputs.ROUTES,
+    *files.ROUTES,
+    *streams.ROUTES,
+    *absent.ROUTES,
+]
 
 
 def front_door(runtime: Runtime) -> Starlette:

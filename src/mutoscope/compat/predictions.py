@@ -1,6 +1,5 @@
 """Predictions: each one is a generation, and its id is the generation's."""
 
-import re
 from datetime import UTC, datetime
 from typing import Any, get_args
 from urllib.parse import urlencode
@@ -9,7 +8,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from mutoscope.bootstrap import Runtime
-from mutoscope.compat.requests import account_of, guarded, parts_of, printable_header, read_body, stopping_of
+from mutoscope.compat.requests import (
+    account_of,
+    cursor_of,
+    guarded,
+    id_of,
+    parts_of,
+    printable_header,
+    read_body,
+    stopping_of,
+)
 from mutoscope.core.errors import InvalidRequest
 from mutoscope.generations.as_prediction import PATH, as_prediction
 from mutoscope.generations.asking import Filter, NewGeneration, Webhook
@@ -24,7 +32,6 @@ from mutoscope.webhooks.addresses import checked_url
 
 DEFAULT_EVENTS: tuple[WebhookEvent, ...] = ("output", "completed")
 CANCEL_WAIT_S = 5
-_ID = re.compile(r"[!-~]{1,64}")
 
 
 async def create_by_version(request: Request) -> Response:
@@ -61,12 +68,15 @@ async def _create(request: Request, reference: ModelReference, body: CreatePredi
 def _asked(request: Request, reference: ModelReference, body: CreatePrediction) -> NewGeneration:
     parts = parts_of(request)
     cancel_after = request.headers.get("cancel-after")
+    entry = parts.catalog.resolve(reference)
     return NewGeneration(
-        model=parts.catalog.resolve(reference).alias,
+        model=entry.alias,
         input=body.input,
         idempotency_key=printable_header(request, "idempotency-key"),
         cancel_after_s=None if cancel_after is None else parse_cancel_after(cancel_after),
         webhook=_webhook(parts, body),
+        # As at Replicate it is the model that decides, where that is known.
+        stream="if_able" if entry.reference.model else body.stream,
     )
 
 
@@ -90,7 +100,7 @@ async def _just_created(parts: Runtime, row: Generation) -> dict[str, Any]:
 async def get(request: Request) -> Response:
     """``GET /predictions/{id}``."""
     parts = parts_of(request)
-    row = await parts.generations.get(account_of(request), _id(request))
+    row = await parts.generations.get(account_of(request), id_of(request, "prediction_id"))
     return JSONResponse(await _show(parts, row))
 
 
@@ -100,7 +110,7 @@ async def cancel(request: Request) -> Response:
     Waits a moment for the end, because callers look at the status that comes back.
     """
     parts = parts_of(request)
-    row = await parts.generations.cancel(account_of(request), _id(request))
+    row = await parts.generations.cancel(account_of(request), id_of(request, "prediction_id"))
     row = await until_ended(parts.generations, row, timeout_s=CANCEL_WAIT_S, stopping=stopping_of(request))
     return JSONResponse(await _show(parts, row))
 
@@ -109,7 +119,7 @@ async def page(request: Request) -> Response:
     """``GET /predictions``, newest first."""
     parts, query = parts_of(request), request.query_params
     which = Filter(
-        before=_cursor(query.get("cursor")),
+        before=cursor_of(request),
         source=_source(query.get("source")),
         created_after=_instant("created_after", query.get("created_after")),
         created_before=_instant("created_before", query.get("created_before")),
@@ -125,18 +135,6 @@ async def page(request: Request) -> Response:
 
 async def _show(parts: Runtime, row: Generation) -> dict[str, Any]:
     return as_prediction(row, (await parts.generations.files([row.id]))[row.id], parts.links)
-
-
-def _id(request: Request) -> str:
-    # What cannot be an id is looked for all the same, so that both answers are the same.
-    given: str = request.path_params["prediction_id"]
-    return given if _ID.fullmatch(given) else "-"
-
-
-def _cursor(text: str | None) -> str | None:
-    if text is not None and not _ID.fullmatch(text):
-        raise InvalidRequest("The cursor is not valid; take it from the 'next' of a page.")
-    return text
 
 
 def _source(text: str | None) -> str | None:

@@ -19,6 +19,7 @@ MAX_BODY_BYTES = 2 * 1024 * 1024
 ACCOUNT_HEADER = "mutoscope-account"
 _SCHEMES = frozenset({"bearer", "token"})
 _PRINTABLE = re.compile(r"[ -~]{1,255}")
+_ID = re.compile(r"[!-~]{1,64}")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Body = TypeVar("Body", bound=BaseModel)
@@ -77,6 +78,20 @@ def printable_header(request: Request, name: str) -> str | None:
     if len(values) > 1 or not _PRINTABLE.fullmatch(values[0]):
         raise InvalidRequest(f"The header {name} may come once, with 1 to 255 printable ASCII characters.")
     return values[0]
+
+
+def id_of(request: Request, name: str) -> str:
+    """The id in the path. What cannot be one is looked for all the same, so that both answers are the same."""
+    given: str = request.path_params[name]
+    return given if _ID.fullmatch(given) else "-"
+
+
+def cursor_of(request: Request) -> str | None:
+    """Where a page begins: behind this id. Raises ``InvalidRequest``."""
+    cursor = request.query_params.get("cursor")
+    if cursor is not None and not _ID.fullmatch(cursor):
+        raise InvalidRequest("The cursor is not valid; take it from the 'next' of a page.")
+    return cursor
 
 
 async def _authenticate(request: Request) -> str:

@@ -47,7 +47,7 @@ def as_prediction(row: Generation, files: Sequence[OutputFile], links: LinkSigne
         metrics=_metrics(row),
         source=row.source,
         webhook=row.webhook["url"] if row.webhook else None,
-        urls={"get": api, "cancel": f"{api}/cancel", "web": api},
+        urls={"get": api, "cancel": f"{api}/cancel", "web": api} | _stream(row, links),
     )
     return shown.shown()
 
@@ -67,6 +67,17 @@ def status_of(row: Generation) -> str:
             return "aborted" if row.prediction_status == "aborted" else "canceled"
         case Status.FAILED:
             return _ENDED_EARLY.get(row.failure_code or "", "failed")
+
+
+def _stream(row: Generation, links: LinkSigner) -> dict[str, str]:
+    if not row.stream:
+        return {}
+    return {"stream": f"{links.base_url}{PATH}/streams/{row.id}/{links.stand_for(stream_name(row.id))}"}
+
+
+def stream_name(generation_id: str) -> str:
+    """What the signature of a link to a stream stands for."""
+    return f"stream/{generation_id}"
 
 
 def output_url(file: OutputFile, links: LinkSigner) -> str:

@@ -42,7 +42,8 @@ class NewGeneration:
         webhook: Whom to tell how it goes.
         source: How it was asked for: ``api``, or ``web`` for people at a page of ours.
         destination: Of a training, and only of one: ``owner/name`` of the model that gets the new version.
-        stream: Whether its text may be followed while it is made; ``None``: as the model's settings say.
+        stream: Whether its text may be followed while it is made; ``if_able``: if the model gives text piece by piece;
+            ``None``: as the model's settings say.
     """
 
     model: str
@@ -53,7 +54,7 @@ class NewGeneration:
     webhook: Webhook | None = None
     source: Literal["api", "web"] = "api"
     destination: str | None = None
-    stream: bool | None = None
+    stream: bool | Literal["if_able"] | None = None
 
     def sha256(self) -> str:
         """The request's fingerprint, which a repeated key must match."""

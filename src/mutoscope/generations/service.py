@@ -35,6 +35,7 @@ from mutoscope.generations.signals import Signals
 from mutoscope.generations.states import FINAL, Phase, Status
 from mutoscope.generations.transitions import wake
 from mutoscope.ledger import service as ledger
+from mutoscope.replicate_protocol.schemas import streams_text
 
 # A hundred, and one more to know whether there is a next page.
 MAX_PAGE = 101
@@ -85,10 +86,11 @@ class Generations:
         check_destination(self.catalog.get(new.model), new.destination)
         await self.catalog.validate(new.model, new.input)
         quote = await self.catalog.quote(new.model, new.input)
+        stream = await self._streams(new)
         await self._keep_files(account_id, new)
         try:
             async with self.database.write() as session:
-                row = await self._insert(session, account_id, new, quote)
+                row = await self._insert(session, account_id, new, quote, stream=stream)
                 self.kill.reach("accept.before_commit")
         except IntegrityError:
             # Somebody else's transaction with the same key won while ours ran; ours is rolled back, hold and all.
@@ -154,6 +156,12 @@ class Generations:
         needed = timedelta(seconds=settings.queue_timeout_s + settings.run_timeout_s)
         await self.inputs.check(account_id, new.input, until=self.clock.now() + needed)
 
+    async def _streams(self, new: NewGeneration) -> bool:
+        if isinstance(new.stream, bool):
+            return new.stream
+        by_itself = new.stream == "if_able" and streams_text(await self.catalog.schema(new.model))
+        return by_itself or self.catalog.get(new.model).settings.stream
+
     async def _get(self, session: AsyncSession, account_id: str, generation_id: str) -> Generation:
         found = await session.execute(_ONE, {"account": account_id, "which": generation_id})
         row = found.mappings().one_or_none()
@@ -177,7 +185,9 @@ class Generations:
             )
         return earlier
 
-    async def _insert(self, session: AsyncSession, account_id: str, new: NewGeneration, quote: Quote) -> Generation:
+    async def _insert(
+        self, session: AsyncSession, account_id: str, new: NewGeneration, quote: Quote, *, stream: bool
+    ) -> Generation:
         now = self.clock.now()
         entry = self.catalog.get(new.model)
         generation_id = new_id("gen")
@@ -206,7 +216,7 @@ class Generations:
             "reference": str(entry.reference),
             "kind": entry.settings.kind,
             "destination": new.destination,
-            "stream": entry.settings.stream if new.stream is None else new.stream,
+            "stream": stream,
             "input": dict(new.input),
             "input_sha256": sha256_of(new.input),
             "metadata": dict(new.metadata),

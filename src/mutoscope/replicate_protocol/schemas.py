@@ -54,6 +54,12 @@ def gives_files(openapi_schema: Mapping[str, Any]) -> bool:
     return _leaves_open(_merged(openapi_schema, schema), depth=0)
 
 
+def streams_text(openapi_schema: Mapping[str, Any]) -> bool:
+    """Whether the model gives its output piece by piece, and the pieces are text."""
+    schema = component(openapi_schema, "Output") or {}
+    return schema.get("x-cog-array-type") == "iterator" and not gives_files(openapi_schema)
+
+
 def for_trainings(openapi_schema: Mapping[str, Any]) -> JsonSchema:
     """The same document with what a training takes and gives as its ``Input`` and ``Output``; both open if it has none.
 

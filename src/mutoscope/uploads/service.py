@@ -23,7 +23,8 @@ from mutoscope.storage.sniff import sniff
 from mutoscope.uploads import removal
 from mutoscope.uploads.models import Upload
 
-MAX_PAGE = 100
+# A hundred, and one more to know whether there is a next page.
+MAX_PAGE = 101
 # A body that has not come whole within this is given up, rows and bytes.
 WRITING_LIFE = timedelta(days=1)
 _uploads = table(Upload)
@@ -107,7 +108,7 @@ class Uploads:
         return found
 
     async def page(self, account_id: str, *, limit: int, before: str | None = None) -> Sequence[Upload]:
-        """The account's files, newest first, from the one after ``before`` on; at most 100."""
+        """The account's files, newest first, from the one after ``before`` on; at most ``MAX_PAGE``."""
         query = select(Upload).where(self._there(account_id))
         if before:
             query = query.where(Upload.id < before)

@@ -9,13 +9,13 @@ from starlette.responses import Response
 
 from mutoscope.api import problems
 from mutoscope.api.callers import OnBehalf
-from mutoscope.api.event_stream import EventStream
 from mutoscope.api.parts import Parts
 from mutoscope.api.routers import new_router
 from mutoscope.api.routes.generations import GenerationId
 from mutoscope.generations.streams.positions import parse_position
 from mutoscope.generations.streams.service import News
 from mutoscope.replicate_protocol.streams import KEEP_ALIVE, MEDIA_TYPE, StreamEvent
+from mutoscope.web.event_stream import EventStream
 
 router = new_router("generations")
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from fastapi import Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from mutoscope.api import problems, uploading
+from mutoscope.api import problems
 from mutoscope.api.callers import OnBehalf
 from mutoscope.api.pages import Limit, Page, cut, page_of
 from mutoscope.api.parts import Parts
@@ -14,6 +14,7 @@ from mutoscope.api.routers import new_router
 from mutoscope.api.texts import Name, Ref
 from mutoscope.bootstrap import Runtime
 from mutoscope.uploads.models import Upload
+from mutoscope.web import uploading
 
 router = new_router("files")
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mutoscope.api.multipart import MAX_FIELD_BYTES, MAX_PARTS, Form
 from mutoscope.core.errors import InvalidRequest
+from mutoscope.web.multipart import MAX_FIELD_BYTES, MAX_PARTS, Form
 
 TYPE = 'multipart/form-data; boundary="the-mark"'
 FILE = b"\r\n--the-mar bytes that look like an end \r\n--"

@@ -5,15 +5,14 @@ from collections.abc import AsyncIterator
 from pathlib import PurePosixPath
 from typing import Any, cast
 
-from fastapi import Request
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 
-from mutoscope.api.multipart import Form
-from mutoscope.api.texts import is_printable
 from mutoscope.core.errors import InvalidRequest
 from mutoscope.core.json_limits import find_fault
 from mutoscope.uploads.models import Upload
 from mutoscope.uploads.service import Description, Uploads
+from mutoscope.web.multipart import Form
+from mutoscope.web.printable import is_printable
 
 MAX_METADATA_BYTES = 16 * 1024
 
@@ -31,20 +30,27 @@ async def take(request: Request, uploads: Uploads, account_id: str, *, name: str
         InvalidRequest: The body is empty, broken or cut short, or says something of the file that cannot be kept.
         FileTooLarge, UploadsFull, StorageError: As ``Uploads.create``.
     """
-    content_type = request.headers.get("content-type", "")
-    chunks = _whole(request)
-    if not content_type.lower().startswith("multipart/form-data"):
+    if _is_form(request):
+        return await take_form(request, uploads, account_id)
 
-        async def described() -> Description:
-            return Description(_name(name))
+    async def described() -> Description:
+        return Description(_name(name))
 
-        return await uploads.create(account_id, chunks, described)
-    form = Form(content_type, chunks)
+    return await uploads.create(account_id, _whole(request), described)
 
-    async def described_by_form() -> Description:
+
+async def take_form(request: Request, uploads: Uploads, account_id: str) -> Upload:
+    """Keep the file of a request that must be a form: the field ``content``. Raises as ``take``."""
+    form = Form(request.headers.get("content-type", ""), _whole(request))
+
+    async def described() -> Description:
         return Description(_name(form.fields.get("filename") or form.filename), _metadata(form.fields.get("metadata")))
 
-    return await uploads.create(account_id, form.file(), described_by_form)
+    return await uploads.create(account_id, form.file(), described)
+
+
+def _is_form(request: Request) -> bool:
+    return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
 
 
 async def _whole(request: Request) -> AsyncIterator[bytes]:

@@ -1,0 +1,1 @@
+"""What both APIs do with HTTP: forms and uploaded files taken in, server-sent events given out."""
