@@ -23,8 +23,6 @@ PREDICTIONS = 4  # a picture, a larger one, a judgement and a text
 
 
 async def test_the_script_runs_unchanged(pictures: Program, target: Target, tmp_path: Path) -> None:
-    if not (target.takes_files and target.streams):
-        pytest.skip("this server takes no files or does not stream")
     await check_run(pictures, target, tmp_path / "out")
     if target.base_url.endswith("/replicate"):
         await check_paid(target, tmp_path)
