@@ -12,6 +12,7 @@ const PAINTER = "mutoscope/painter"; // at Replicate: black-forest-labs/flux-sch
 const UPSCALER = "mutoscope/upscale"; // at Replicate: nightmareai/real-esrgan:VERSION
 const JUDGE = "mutoscope/classify-safety"; // at Replicate: falcons-ai/nsfw_image_detection:VERSION
 const WRITER = "mutoscope/scribe"; // at Replicate: meta/meta-llama-3-8b-instruct
+const WRITER_INPUT = { max_tokens: 40, tokens_per_second: 10 }; // the speed is the local writer's own: leave it out there
 
 const replicate = new Replicate({
   baseUrl: `${process.env.REPLICATE_BASE_URL ?? "https://api.replicate.com"}/v1`,
@@ -49,7 +50,7 @@ async function judge(picture) {
 // Text, shown as it comes. Gives the number of pieces.
 async function tell(prompt) {
   let pieces = 0;
-  for await (const event of replicate.stream(WRITER, { input: { prompt, max_tokens: 40 } })) {
+  for await (const event of replicate.stream(WRITER, { input: { prompt, ...WRITER_INPUT } })) {
     process.stdout.write(`${event}`);
     if (`${event}` !== "") pieces += 1;
   }

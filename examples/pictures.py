@@ -18,6 +18,7 @@ PAINTER = "mutoscope/painter"  # at Replicate: black-forest-labs/flux-schnell
 UPSCALER = "mutoscope/upscale"  # at Replicate: nightmareai/real-esrgan:VERSION
 JUDGE = "mutoscope/classify-safety"  # at Replicate: falcons-ai/nsfw_image_detection:VERSION
 WRITER = "mutoscope/scribe"  # at Replicate: meta/meta-llama-3-8b-instruct
+WRITER_INPUT = {"max_tokens": 40, "tokens_per_second": 10}  # the speed is the local writer's own: leave it out there
 
 
 def save(output: Any, path: Path) -> Path:
@@ -49,7 +50,7 @@ def judge(picture: Path) -> Any:
 def tell(prompt: str) -> int:
     """Text, shown as it comes. Gives the number of pieces."""
     pieces = 0
-    for event in replicate.stream(WRITER, input={"prompt": prompt, "max_tokens": 40}):
+    for event in replicate.stream(WRITER, input={"prompt": prompt, **WRITER_INPUT}):
         print(event, end="", flush=True)
         pieces += str(event) != ""
     print()

@@ -57,7 +57,7 @@ def alike(one: Image.Image, other: Image.Image) -> bool:
 
 
 def check_words(said: str) -> None:
-    """A judgement of the picture, and a text that came in pieces."""
+    """A judgement of the picture, and a text that came in pieces: the writer takes four seconds for it."""
     assert re.search(r"^judged: .*nsfw.*safe", said, re.MULTILINE), said
     text, told = said.splitlines()[-2:]
     assert len(text.split()) == 40
