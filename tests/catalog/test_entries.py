@@ -65,3 +65,22 @@ def test_a_reference_that_no_column_holds_is_not_run_at_the_default_price_either
 def test_what_is_no_reference_is_not_found() -> None:
     with pytest.raises(NotFound, match="paint"):
         Entries(MODELS, DEFAULT).get("pain")
+
+
+@pytest.mark.parametrize("default", [None, DEFAULT])
+def test_a_training_and_a_prediction_of_one_version_have_prices_of_their_own(default: ModelTerms | None) -> None:
+    reference = parse_reference(f"owner/film:{ONE}")
+    tune = ModelSettings.model_validate({"reference": str(reference), "kind": "training", "price": {"per_run": 50}})
+    entries = Entries({"tune": tune, **MODELS}, default)
+    assert entries.resolve(reference, "training").alias == "tune"
+    for name in (str(reference), ONE, "owner/film"):
+        assert entries.resolve(parse_reference(name)).alias == "pinned"
+
+
+def test_the_default_price_is_not_for_trainings() -> None:
+    with pytest.raises(NotPriced, match='kind = "training"'):
+        Entries(MODELS, DEFAULT).resolve(parse_reference(f"owner/film:{ONE}"), "training")
+    only = Entries(
+        {"tune": ModelSettings(reference=f"owner/film:{ONE}", kind="training", price=DEFAULT.price)}, DEFAULT
+    )
+    assert only.get(f"owner/film:{ONE}").settings.kind == "prediction", "nor that of a training for predictions"

@@ -25,13 +25,14 @@ _TIMEOUT_S = 120
 class Target:
     """A server that speaks Replicate's API: ``base_url`` is what stands before ``/v1``.
 
-    ``owner`` is the account's name; ``trains`` says whether models can be trained and deployed there.
+    ``owner`` is whose models are trained into. Clients make them there, and deployments too, unless only the operator
+    may: then ``operator`` is a client of the provider's.
     """
 
     base_url: str
     token: str
     owner: str
-    trains: bool = True
+    operator: Client | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class OfficialClient:
 async def target(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Target]:
     """Each server that the clients must work with, unmodified."""
     async with running(tmp_path / "runner", token="secret") as runner:
+        runner.http.headers["authorization"] = "Bearer secret"
         if request.param == "runner":
             yield Target(runner.url, "secret", "local")
             return
@@ -73,15 +75,18 @@ async def target(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 @asynccontextmanager
 async def front_door(tmp_path: Path, runner: Client) -> AsyncGenerator[Target]:
-    """A service before that runner, which has a default price for every model."""
+    """A service before that runner, which has a default price for every model, and a price for one training."""
     url = f"sqlite+aiosqlite:///{tmp_path / 'mutoscope.db'}"
     await upgrade(url)
     behind = RunnerProcess(runner.url, runner.secret)
-    more = {"replicate_api_token": "secret", "models": {}, "default_model": {"price": {"per_run": 1}}}
+    scribe = (await runner.http.get("/v1/models/mutoscope/scribe")).raise_for_status().json()
+    reference = f"mutoscope/scribe:{scribe['latest_version']['id']}"
+    models = {"tune": {"reference": reference, "kind": "training", "price": {"per_run": 5}}}
+    more = {"replicate_api_token": "secret", "models": models, "default_model": {"price": {"per_run": 1}}}
     settings = settings_for(url, tmp_path, behind, **more)
     async with service(settings, behind, webhooks=True) as here, here.person("ann") as ann:
         base_url = f"{here.url}/replicate"
-        yield Target(base_url, ann.key, "ann", trains=False)
+        yield Target(base_url, ann.key, "local", operator=runner)
 
 
 @pytest.fixture

@@ -120,8 +120,9 @@ def deployment(name: str, version: str, input: Json) -> Json:
     }
 
 
-def training(model: str, version: str, owner: str, name: str, input: Json) -> Json:
-    client.models.create(owner, name, visibility="private", hardware="cpu")
+def training(model: str, version: str, owner: str, name: str, input: Json, make: bool) -> Json:
+    if make:
+        client.models.create(owner, name, visibility="private", hardware="cpu")
     options = {"model": model, "version": version, "destination": f"{owner}/{name}"}
     done = client.trainings.create(**options, input=input)
     dropped = client.trainings.create(**options, input={**input, "seconds": 300})

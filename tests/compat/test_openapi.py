@@ -3,22 +3,19 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.api.service import Person, Service, service
 from tests.compat.door import Door, door
+from tests.compat.training import SCRIBE, ended, new_destination, train, tune, version_of
 from tests.replicate_protocol.document import Checker, Operation, operations, read_document
 from tests.webhooks.receiver import Receiver
 from tests.world import RunnerProcess, echo, settings_for
 
 MODEL, DEPLOYMENT = "/models/{model_owner}/{model_name}", "/deployments/{deployment_owner}/{deployment_name}"
-TRAININGS = "trainings are not run here"
 OPERATORS = "the provider's account is the operator's, and is only read"
 ABSENT: dict[Operation, str] = {
-    ("get", "/trainings"): TRAININGS,
-    ("get", "/trainings/{training_id}"): TRAININGS,
-    ("post", "/trainings/{training_id}/cancel"): TRAININGS,
-    ("post", f"{MODEL}/versions/{{version_id}}/trainings"): TRAININGS,
     ("post", "/models"): OPERATORS,
     ("patch", MODEL): OPERATORS,
     ("delete", MODEL): OPERATORS,
@@ -35,6 +32,7 @@ ECHO = "models/mutoscope/echo"
 @pytest.fixture
 async def here(database_url: str, tmp_path: Path, runner: RunnerProcess) -> AsyncIterator[Service]:
     models = {"echo": echo(), "deployed": echo(reference="deployments/mutoscope/echo")}
+    models |= {"scribe": {"reference": SCRIBE, "price": {"per_run": 1}}, "tune": tune(runner)}
     settings = settings_for(database_url, tmp_path, runner, models=models)
     async with service(settings, runner, webhooks=True) as one:
         yield one
@@ -51,16 +49,18 @@ async def checker(here: Service, anns: Door) -> AsyncIterator[Checker]:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_every_operation_is_served_or_refused_as_the_document_says(
-    anns: Door, checker: Checker, hook: Receiver
+    runner: RunnerProcess, anns: Door, checker: Checker, hook: Receiver
 ) -> None:
     await read_everything(anns)
     await run_predictions(anns, hook)
     await keep_files(anns)
+    await follow_a_stream(anns)
+    await run_trainings(runner, anns)
     await ask_for_what_is_absent(anns)
     served = {operation for operation, status in checker.seen if status < 400}
     assert not served & ABSENT.keys()
     assert served | ABSENT.keys() == operations(checker.document)
-    refused = {operation for operation, status in checker.seen if status in {403, 501}}
+    refused = {operation for operation, status in checker.seen if status == 403}
     assert refused == ABSENT.keys()
 
 
@@ -91,6 +91,12 @@ async def run_predictions(anns: Door, hook: Receiver) -> None:
         await anns.http.post(f"predictions/{late.json()['id']}/cancel")
 
 
+async def follow_a_stream(anns: Door) -> None:
+    made = (await anns.http.post(f"models/{SCRIBE}/predictions", json={"input": {"max_tokens": 3}})).json()
+    async with httpx.AsyncClient() as anybody:
+        assert (await anybody.get(made["urls"]["stream"])).text.endswith("data: {}\n\n")
+
+
 async def keep_files(anns: Door) -> None:
     made = (await anns.http.post("files", files={"content": ("a.txt", b"text")}, data={"metadata": "{}"})).json()
     for url in (made["urls"]["get"], made["urls"]["download"], "files"):
@@ -98,12 +104,23 @@ async def keep_files(anns: Door) -> None:
     assert (await anns.http.delete(made["urls"]["get"])).status_code == 204
 
 
+async def run_trainings(runner: RunnerProcess, anns: Door) -> None:
+    version, destination = version_of(runner), new_destination(runner)
+    done = await ended(anns, (await train(anns, version, destination, seconds=0.2)).json())
+    assert done["status"] == "succeeded", done["error"]
+    failed = await ended(anns, (await train(anns, version, destination, train_data="data:text/plain,word")).json())
+    assert failed["status"] == "failed"
+    running = (await train(anns, version, destination, seconds=60)).json()
+    assert (await anns.http.post(f"trainings/{running['id']}/cancel")).json()["status"] == "canceled"
+    assert len((await anns.http.get("trainings")).json()["results"]) == 3
+
+
 async def ask_for_what_is_absent(anns: Door) -> None:
     for method, path in ABSENT:
         names = {"model_owner": "mutoscope", "model_name": "echo", "version_id": "0" * 64}
-        names |= {"deployment_owner": "mutoscope", "deployment_name": "echo", "training_id": "x"}
+        names |= {"deployment_owner": "mutoscope", "deployment_name": "echo"}
         answer = await anns.http.request(method.upper(), path.format_map(names)[1:])
-        assert answer.status_code in {403, 501}, (method, path)
+        assert answer.status_code == 403, (method, path)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -116,6 +133,9 @@ async def test_refusals_are_as_the_document_says(here: Service, ann: Person, ann
         ("GET", f"{ECHO}/versions/{'0' * 64}", 404),
         ("GET", "predictions/none", 404),
         ("POST", "predictions/none/cancel", 404),
+        ("GET", "trainings/none", 404),
+        ("POST", "trainings/none/cancel", 404),
+        ("POST", f"models/{SCRIBE}/versions/{'0' * 64}/trainings", 400),
         ("GET", "files/none", 404),
         ("DELETE", "files/none", 404),
         ("GET", "files/none/download?owner=ann&expiry=1&signature=x", 404),

@@ -14,7 +14,7 @@ from tests.compat.door import Door, door
 from tests.webhooks.receiver import Receiver
 
 # Ids in paths that are of one account only.
-OWNED = ("prediction_id", "file_id")
+OWNED = ("prediction_id", "training_id", "file_id")
 # For whoever holds the link; nobody can make one, see test_outputs.py, test_streams.py and test_files.py.
 OPEN = {
     "/outputs/{generation_id}/{signature}/{file}",
@@ -54,7 +54,8 @@ async def test_no_route_shows_or_changes_another_accounts_things(
     file = (await anns.http.post("files", files={"content": ("hers alone.txt", b"hers alone")})).json()
     secrets = [hers["id"], running["id"], file["id"], "hers alone", secret, ann.account_id]
     for prediction_id in (hers["id"], running["id"]):
-        names = _Named(prediction_id=prediction_id, file_id=file["id"], owner="mutoscope", name="echo")
+        ids = {"prediction_id": prediction_id, "training_id": prediction_id, "file_id": file["id"]}
+        names = _Named(ids, owner="mutoscope", name="echo")
         for method, path in routes():
             for act_for in (None, "ann", ann.account_id) if path not in OPEN else ():
                 answer = await _try(bobs, method, f"{here.url}/replicate", path, names, act_for)

@@ -76,3 +76,18 @@ def test_a_document_without_schemas_is_no_error() -> None:
 )
 def test_whether_an_output_may_name_files(output: dict[str, Any], files: bool) -> None:
     assert schemas.gives_files({"components": {"schemas": {"Output": output}}}) is files
+
+
+@pytest.mark.parametrize(
+    ("output", "streams"),
+    [
+        ({"type": "array", "items": {"type": "string"}, "x-cog-array-type": "iterator"}, True),
+        ({"type": "array", "items": {"type": "string", "format": "uri"}, "x-cog-array-type": "iterator"}, False),
+        ({"type": "array", "items": {"type": "string"}}, False),
+        ({"type": "string"}, False),
+        ({}, False),
+    ],
+)
+def test_a_model_streams_that_gives_text_in_pieces(output: dict[str, Any], streams: bool) -> None:
+    assert schemas.streams_text({"components": {"schemas": {"Output": output}}}) is streams
+    assert schemas.streams_text({}) is False

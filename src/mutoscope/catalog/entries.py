@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Literal
 
 from mutoscope.core.errors import ConfigurationError, MutoscopeError, NotFound
 from mutoscope.core.model_settings import ModelSettings, ModelTerms
 from mutoscope.replicate_protocol.references import InvalidReference, ModelReference, parse_reference
 
+Kind = Literal["prediction", "training"]
 MAX_REFERENCE_CHARS = 255
 
 
@@ -57,13 +59,19 @@ class Entries:
         known = f"Did you mean {', '.join(near)}?" if near else "No models are configured."
         raise NotFound(f"There is no model {alias[:100]!r}. {known}")
 
-    def resolve(self, reference: ModelReference) -> CatalogEntry:
-        """The model that Replicate calls ``reference``: an entry of the settings, else one at the default price.
+    def resolve(self, reference: ModelReference, kind: Kind = "prediction") -> CatalogEntry:
+        """What runs or trains the model that Replicate calls ``reference``: an entry of the settings.
+
+        Else, for predictions only, one at the default price: a training may cost a thousand times as much.
 
         Raises:
             NotPriced: There is neither; says how to price it.
         """
-        if entry := self.listed(reference) or self._ad_hoc(reference):
+        if entry := self.listed(reference, kind):
+            return entry
+        if kind == "training":
+            raise _training_not_priced(reference)
+        if entry := self._ad_hoc(reference):
             return entry
         name = (reference.name or "my-model")[:40].replace(".", "-").lower()
         raise NotPriced(
@@ -72,11 +80,11 @@ class Entries:
             "model without an entry: [default_model] price = { per_run = 1 }."
         )
 
-    def listed(self, wanted: ModelReference) -> CatalogEntry | None:
+    def listed(self, wanted: ModelReference, kind: Kind | None = None) -> CatalogEntry | None:
         """The entry of exactly this reference; else one that names the same version, or pins a version of the model."""
         for same in (_is_same, _is_same_version, _pins):
             for entry in self._by_alias.values():
-                if same(entry.reference, wanted):
+                if kind in (None, entry.settings.kind) and same(entry.reference, wanted):
                     return entry
         return None
 
@@ -88,13 +96,22 @@ class Entries:
         except InvalidReference:
             return None
         # What has a price of its own is not to be had for the default price under its other name.
-        return self.listed(reference) or self._ad_hoc(reference)
+        return self.listed(reference, "prediction") or self._ad_hoc(reference)
 
     def _ad_hoc(self, reference: ModelReference) -> CatalogEntry | None:
         if self._default is None or len(str(reference)) > MAX_REFERENCE_CHARS:
             return None
         terms = {name: getattr(self._default, name) for name in ModelTerms.model_fields}
         return CatalogEntry(str(reference), ModelSettings(reference=str(reference), **terms), reference)
+
+
+def _training_not_priced(reference: ModelReference) -> NotPriced:
+    name = (reference.name or "my-model")[:40].replace(".", "-").lower()
+    return NotPriced(
+        f"Trainings of {reference} have no price here, so there are none. Whoever operates this service can give them "
+        f'one in mutoscope.toml: [models.train-{name}] reference = "{reference}" kind = "training" '
+        "price = { per_predict_second = 1 }. The price of [default_model] is for predictions only."
+    )
 
 
 def _is_same(entry: ModelReference, wanted: ModelReference) -> bool:

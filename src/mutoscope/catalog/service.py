@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mutoscope.catalog import pricing
-from mutoscope.catalog.entries import CatalogEntry, Entries
+from mutoscope.catalog.entries import CatalogEntry, Entries, Kind
 from mutoscope.catalog.models import ModelSchema
 from mutoscope.catalog.pricing import Quote
 from mutoscope.catalog.schema import InputSchema
@@ -92,13 +92,13 @@ class Catalog:
         """
         return self._entries.get(alias)
 
-    def resolve(self, reference: ModelReference) -> CatalogEntry:
-        """The model that Replicate calls ``reference``.
+    def resolve(self, reference: ModelReference, kind: Kind = "prediction") -> CatalogEntry:
+        """What runs or trains the model that Replicate calls ``reference``.
 
         Raises:
-            NotPriced: It has no entry, and there is no default price; says how to price it.
+            NotPriced: It has no entry of this kind, and no default price; says how to price it.
         """
-        return self._entries.resolve(reference)
+        return self._entries.resolve(reference, kind)
 
     def listed(self, reference: ModelReference) -> CatalogEntry | None:
         """The entry of the settings that Replicate calls ``reference``, if there is one."""

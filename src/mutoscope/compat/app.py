@@ -6,11 +6,12 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from mutoscope.bootstrap import Runtime
-from mutoscope.compat import absent, account, files, outputs, pages, predictions, problems, streams
+from mutoscope.compat import absent, account, files, outputs, pages, predictions, problems, streams, trainings
 from mutoscope.core.errors import MutoscopeError
 
 ROUTES = [
     *predictions.ROUTES,
+    *trainings.ROUTES,
     *account.ROUTES,
     *pages.ROUTES,
     *outputs.ROUTES,

@@ -27,12 +27,6 @@ class InvalidFields(MutoscopeError):
     status, code, title = 422, "invalid_fields", "Input validation failed"
 
 
-class NotServed(MutoscopeError):
-    """Replicate has it, and this service does not."""
-
-    status, code, title = 501, "not_served", "Not served here"
-
-
 class ReadOnly(MutoscopeError):
     """What would change the provider's account, which is the operator's and not the caller's."""
 

@@ -1,4 +1,4 @@
-"""A generation as Replicate's API shows a prediction, pure; and the bodies of the webhooks that tell of it."""
+"""A generation as Replicate's API shows a prediction or a training, pure; and the webhooks' bodies that tell of it."""
 
 import json
 from collections.abc import Sequence
@@ -13,10 +13,12 @@ from mutoscope.generations.states import FINAL, Status
 from mutoscope.replicate_protocol.predictions import Prediction
 from mutoscope.replicate_protocol.references import parse_reference
 from mutoscope.replicate_protocol.statuses import is_terminal
+from mutoscope.replicate_protocol.trainings import Training
 from mutoscope.storage.links import LinkSigner
 from mutoscope.webhooks.models import WebhookDelivery
 
 PATH = "/replicate"
+_OF_THE_END = ("completed_at", "output")
 _ENDED_EARLY = {
     "queue_deadline": "aborted",  # it was never started
     "provider_aborted": "aborted",
@@ -24,32 +26,41 @@ _ENDED_EARLY = {
 }
 
 
-def as_prediction(row: Generation, files: Sequence[OutputFile], links: LinkSigner) -> dict[str, Any]:
-    """The JSON of ``GET /v1/predictions/{id}``."""
-    target, status = parse_reference(row.reference), status_of(row)
-    api = f"{links.base_url}{PATH}/v1/predictions/{row.id}"
+def as_replicate_shows(row: Generation, files: Sequence[OutputFile], links: LinkSigner) -> dict[str, Any]:
+    """The JSON of ``GET /v1/predictions/{id}``, or of ``GET /v1/trainings/{id}`` for a training."""
+    common, target = _common(row, files, links), parse_reference(row.reference)
+    if row.kind == "training":
+        return Training(**common).shown()
+    deployment = target.model if target.kind == "deployment" else None
+    return Prediction(**common, deployment=deployment, deadline=row.deadline).shown()
+
+
+def run_url(row: Generation, links: LinkSigner) -> str:
+    """Where clients of Replicate find it."""
+    return f"{links.base_url}{PATH}/v1/{row.kind}s/{row.id}"
+
+
+def _common(row: Generation, files: Sequence[OutputFile], links: LinkSigner) -> dict[str, Any]:
+    target, status, done = parse_reference(row.reference), status_of(row), row.status in FINAL
+    api = run_url(row, links)
     urls = {file.number: output_url(file, links) for file in files}
-    done = row.status in FINAL
-    shown = Prediction(
-        id=row.id,
-        model=target.model or row.model,
-        version=target.version or "hidden",
-        deployment=target.model if target.kind == "deployment" else None,
-        input=row.input,
-        output=outputs.show_files(row.output, urls.get) if status == "succeeded" else None,
-        error=row.failure_detail if done and row.failure_code not in (None, "canceled_by_user") else None,
-        logs=row.logs or "",
-        status=status,
-        created_at=row.created_at,
-        started_at=row.started_at,
-        completed_at=row.completed_at if done else None,
-        deadline=row.deadline,
-        metrics=_metrics(row),
-        source=row.source,
-        webhook=row.webhook["url"] if row.webhook else None,
-        urls={"get": api, "cancel": f"{api}/cancel", "web": api} | _stream(row, links),
-    )
-    return shown.shown()
+    return {
+        "id": row.id,
+        "model": target.model or row.model,
+        "version": target.version or "hidden",
+        "input": row.input,
+        "output": outputs.show_files(row.output, urls.get) if status == "succeeded" else None,
+        "error": row.failure_detail if done and row.failure_code not in (None, "canceled_by_user") else None,
+        "logs": row.logs or "",
+        "status": status,
+        "created_at": row.created_at,
+        "started_at": row.started_at,
+        "completed_at": row.completed_at if done else None,
+        "metrics": _metrics(row),
+        "source": row.source,
+        "webhook": row.webhook["url"] if row.webhook else None,
+        "urls": {"get": api, "cancel": f"{api}/cancel", "web": api} | _stream(row, links),
+    }
 
 
 def status_of(row: Generation) -> str:
@@ -94,7 +105,7 @@ def output_name(generation_id: str, number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PredictionBodies:
-    """Makes the bodies of webhooks."""
+    """Makes the bodies of webhooks, of trainings too."""
 
     generations: Generations
     links: LinkSigner
@@ -103,18 +114,19 @@ class PredictionBodies:
         """The prediction as it is now; as it began, for ``start``. ``None`` for progress of what has ended."""
         row = await self.generations.get(delivery.account_id, delivery.subject_id)
         files = await self.generations.files([row.id])
-        shown = as_prediction(row, files[row.id], self.links)
+        shown = as_replicate_shows(row, files[row.id], self.links)
         if delivery.event == telling.PROGRESS and is_terminal(shown["status"]):
             return None
         if delivery.event == telling.START:
-            shown = _at_start(shown)
+            shown = _at_start(shown, row.kind)
         return json.dumps(shown, ensure_ascii=False).encode()
 
 
-def _at_start(shown: dict[str, Any]) -> dict[str, Any]:
+def _at_start(shown: dict[str, Any], kind: str) -> dict[str, Any]:
     """A receiver that sees ``start`` after a quick end must not take it for the end, nor the other way round."""
-    then: dict[str, Any] = {"status": "processing", "output": None, "error": None, "logs": "", "metrics": {}}
-    return {name: value for name, value in (shown | then).items() if name != "completed_at"}
+    then: dict[str, Any] = {"status": "processing", "error": None, "logs": "", "metrics": {}}
+    then |= {} if kind == "training" else {"output": None}  # a training's is left out until there is one
+    return {name: value for name, value in (shown | then).items() if name in then or name not in _OF_THE_END}
 
 
 def _metrics(row: Generation) -> dict[str, float]:

@@ -94,6 +94,7 @@ class Filter:
         before: Those older than this id.
         status: Those with this status.
         model: Those of this alias.
+        kind: Predictions or trainings.
         source: Those asked for in this way.
         created_after: Those made at this time or later.
         created_before: Those made before this time.
@@ -102,6 +103,7 @@ class Filter:
     before: str | None = None
     status: Status | None = None
     model: str | None = None
+    kind: Literal["prediction", "training"] | None = None
     source: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
@@ -112,6 +114,7 @@ class Filter:
             (Generation.id.__lt__, self.before),
             (Generation.status.__eq__, self.status),
             (Generation.model.__eq__, self.model),
+            (Generation.kind.__eq__, self.kind),
             (Generation.source.__eq__, self.source),
             (Generation.created_at.__ge__, self.created_after),
             (Generation.created_at.__lt__, self.created_before),

@@ -96,8 +96,8 @@ const commands = {
     };
   },
 
-  async training({ model, version, owner, name, input }) {
-    await replicate.models.create(owner, name, { visibility: "private", hardware: "cpu" });
+  async training({ model, version, owner, name, input, make }) {
+    if (make) await replicate.models.create(owner, name, { visibility: "private", hardware: "cpu" });
     const options = { destination: `${owner}/${name}`, input };
     const [trained, dropped] = [
       await replicate.trainings.create(...model.split("/"), version, options),
