@@ -3,6 +3,7 @@
 import hashlib
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -10,8 +11,9 @@ import pytest
 from sqlalchemy import update
 
 from mutoscope.uploads.models import Upload
-from tests.api.service import Person, Service
-from tests.compat.door import Door, Json
+from tests.api.service import Person, Service, service
+from tests.compat.door import Door, Json, door
+from tests.world import RunnerProcess, settings_for
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20_000)
 
@@ -122,6 +124,25 @@ async def test_what_is_no_form_with_a_file_is_refused(anns: Door, body: bytes, c
     answer = await anns.http.post("files", content=body, headers={"Content-Type": content_type})
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     assert (await anns.http.get("files")).json()["results"] == []
+
+
+async def test_a_file_may_be_larger_than_a_request(anns: Door) -> None:
+    data = PNG + bytes(3 * 1024 * 1024)
+    made = await upload(anns, data)
+    assert (await anns.http.get(download(made))).content == data
+
+
+@pytest.mark.parametrize("size_bytes", [1001, 200_000])
+async def test_a_file_that_is_too_large_is_refused_and_nothing_is_kept(
+    database_url: str, tmp_path: Path, runner: RunnerProcess, size_bytes: int
+) -> None:
+    settings = settings_for(database_url, tmp_path, runner, uploads={"max_bytes": 1000})
+    async with service(settings, runner) as here, here.person("ann") as ann, door(here.url, ann.key) as anns:
+        answer = await anns.http.post("files", files={"content": ("big", bytes(size_bytes))})
+        assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
+        assert str(answer.json()["status"]) == "413"
+        assert answer.json()["detail"]
+        assert (await anns.http.get("files")).json()["results"] == []
 
 
 async def test_metadata_that_is_no_object_is_refused(anns: Door) -> None:
