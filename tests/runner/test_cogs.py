@@ -12,13 +12,12 @@ import pytest
 
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.replicate_protocol.schemas import input_properties
+from tests.runner.cog import NAME, SLEEPER, processes, servers, workers
 from tests.runner.harness import Client, Json, Receiver, receiver, running, until
 from tests.servers.processes import free_ports
 
 pytest.importorskip("cog", reason="there is no cog here to test against: install the dev dependencies")
 
-SLEEPER = Path(__file__).parent / "predictors" / "sleeper.py"
-NAME = "local/sleeper"
 pytestmark = pytest.mark.slow
 
 
@@ -34,35 +33,6 @@ async def start(runner: Client, **model_input: Any) -> Json:
 
 async def run(runner: Client, **model_input: Any) -> Json:
     return await runner.reach((await start(runner, **model_input))["id"], {"succeeded", "failed"}, 60)
-
-
-def descendants(pid: int) -> list[int]:
-    """All processes below one."""
-    parents: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        parents.setdefault(int(fields[1]), []).append(int(stat.parent.name))
-    found = parents.get(pid, [])
-    return [*found, *(one for child in found for one in descendants(child))]
-
-
-def processes(word: str) -> list[int]:
-    """The processes below this one that have a word in their command line."""
-    found: list[int] = []
-    for pid in descendants(os.getpid()):
-        try:
-            if word in Path(f"/proc/{pid}/cmdline").read_text():
-                found.append(pid)
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return found
-
-
-def workers() -> list[int]:
-    return processes("coglet.server._run_worker")
 
 
 async def test_a_cog_server_is_a_model_like_any_other(runner: Client) -> None:
@@ -130,8 +100,7 @@ async def test_a_worker_that_dies_while_idle_is_replaced_and_nothing_fails(runne
 async def test_a_killed_server_fails_what_ran_and_the_next_finds_a_new_one(runner: Client) -> None:
     busy = await start(runner, seconds=600)
     await runner.reach(busy["id"], {"processing"})
-    (keeper,) = processes("mutoscope.runner.cogs.keeper")
-    (server,) = [pid for pid in processes("cog.server.http") if pid != keeper]
+    (server,) = servers()
     os.kill(server, signal.SIGKILL)
     assert "please retry (code: PA)" in (await runner.reach(busy["id"], {"failed"}))["error"]
     assert (await run(runner))["status"] == "succeeded"
