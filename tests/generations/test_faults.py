@@ -2,15 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mutoscope.generations import attempts
+from mutoscope.generations.models import Generation
+from mutoscope.generations.service import NewGeneration
+from mutoscope.generations.streams.positions import Position, text_of
+from mutoscope.runner.faults import Faults
 from tests.world import PRICE, RunnerProcess, World, echo, settings_for, until, world
 
 FINE = ("completed", None)
+CANCELED = ("canceled", "canceled_by_user")
 
 # Name: what the runner does wrong to the first create, what is asked of the model, how it must end, predictions bought.
 FAULTS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, str | None], int]] = {
@@ -46,8 +52,44 @@ FAULTS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, str | None], 
     "file 500 once": ({"file_500_once": True}, {}, FINE, 1),
     "get fails": ({"get_500": 2}, {"seconds": 0.3}, FINE, 1),
     "get hangs": ({"get_timeout_s": 1}, {"seconds": 0.3}, FINE, 1),
+    "cancel lost": ({"cancel_lost": 1}, {"seconds": 4}, CANCELED, 1),
+    "stream cut": ({"stream_cut": 1}, {"max_tokens": 8, "tokens_per_second": 20}, FINE, 1),
     "nothing returned": ({}, {"output": "nothing"}, ("failed", "no_output"), 1),
 }
+
+
+async def ask(here: World, text: str, inputs: dict[str, Any]) -> Generation:
+    """Have the test model run, or the one that writes if it is told how much."""
+    if "max_tokens" not in inputs:
+        return await here.make(text, **inputs)
+    new = NewGeneration("scribe", {"prompt": text, **inputs})
+    return await here.runtime.generations.create(here.account_id, new)
+
+
+async def cancel_it(here: World, row: Generation) -> None:
+    """Cancel it once it runs."""
+
+    async def runs() -> bool:
+        return (await here.runtime.generations.get(here.account_id, row.id)).prediction_status == "processing"
+
+    await until(runs)
+    await here.runtime.generations.cancel(here.account_id, row.id)
+
+
+async def read_it(here: World, row: Generation) -> None:
+    """Read its stream to the end: what comes is the output."""
+    opened = await here.runtime.streams.open(row.account_id, row.id)
+    async with aclosing(here.runtime.streams.follow(opened, Position(), asyncio.Event())) as news:
+        heard = "".join([one.text async for one in news if one.kind == "output"])
+    assert heard == text_of((await here.finish(row)).output) != ""
+
+
+# What its user does meanwhile.
+ACTS = {"cancel lost": cancel_it, "stream cut": read_it}
+
+
+def test_every_fault_of_the_plan_has_a_case() -> None:
+    assert {fault for faults, *_ in FAULTS.values() for fault in faults} == set(Faults.model_fields)
 
 
 @pytest.fixture(params=["webhook", "poll"])
@@ -55,7 +97,8 @@ async def here(
     request: pytest.FixtureRequest, database_url: str, tmp_path: Path, runner: RunnerProcess
 ) -> AsyncGenerator[World]:
     model = echo(run_timeout_s=5, store_timeout_s=2, max_file_bytes=2_000_000, media_types=["image/*"])
-    settings = settings_for(database_url, tmp_path, runner, doubt_window_s=2, models={"echo": model})
+    models = {"echo": model, "scribe": echo(reference="mutoscope/scribe", stream=True)}
+    settings = settings_for(database_url, tmp_path, runner, doubt_window_s=2, models=models)
     async with world(settings, runner, webhooks=request.param == "webhook") as one:
         yield one
 
@@ -69,7 +112,10 @@ async def test_a_fault(name: str, here: World) -> None:
         predictions = 2  # nothing tells of the first: it is given up, on record, and another is bought
     text = f"{name} {here.runtime.settings.database}"
     here.runner.plan({"do": faults, "when": {"input": text}, "count": 1})
-    row = await here.run(text, **inputs)
+    row = await ask(here, text, inputs)
+    if act := ACTS.get(name):
+        await act(here, row)
+    row = await here.finish(row)
     assert (row.status, row.failure_code) == ends
     charged = PRICE if row.status == "completed" else 0
     assert row.charged_credits == charged
