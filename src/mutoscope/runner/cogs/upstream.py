@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -20,6 +21,7 @@ from mutoscope.runner.models.base import Job, ModelFailed, Sink
 _PATIENCE_S = 0.02
 _LONG_PATIENCE_S = 0.25
 _NEVER_SENT = "Failed to send request"
+_WRAPPING = re.compile(r"^(Prediction failed: )+")  # each layer of Cog puts it before the predictor's own error
 _log = logging.getLogger(__name__)
 
 
@@ -87,7 +89,8 @@ class CogUpstream:
         self._places.release()
         progress.take({**said, "output": None})
         if said.get("status") != "succeeded":
-            raise ModelFailed(str(said.get("error") or f"The Cog server says {said.get('status')!r}."))
+            error = said.get("error") or f"The Cog server says {said.get('status')!r}."
+            raise ModelFailed(_WRAPPING.sub("", str(error)))
         return await asyncio.to_thread(keep_files, job, said.get("output"))
 
     async def _perform(self, prediction_id: str, body: dict[str, Any]) -> dict[str, Any]:
