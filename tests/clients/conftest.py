@@ -18,6 +18,7 @@ from tests.runner.harness import Client, running
 from tests.world import RunnerProcess, settings_for
 
 Json = dict[str, Any]
+ECHO = Path(__file__).parents[1] / "runner" / "predictors" / "echo.py"
 _TIMEOUT_S = 120
 
 
@@ -61,16 +62,26 @@ class OfficialClient:
         return json.loads(out)
 
 
-@pytest.fixture(params=["runner", "front door"])
+@pytest.fixture(params=["runner", "front door", "Cog"])
 async def target(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Target]:
-    """Each server that the clients must work with, unmodified."""
-    async with running(tmp_path / "runner", token="secret") as runner:
+    """Each server that the clients must work with, unmodified; the last is a runner whose echo is a Cog server."""
+    options = with_cog() if request.param == "Cog" else {}
+    async with running(tmp_path / "runner", token="secret", **options) as runner:
         runner.http.headers["authorization"] = "Bearer secret"
-        if request.param == "runner":
+        if request.param != "front door":
             yield Target(runner.url, "secret", "local")
             return
         async with front_door(tmp_path, runner) as target:
             yield target
+
+
+def with_cog() -> Json:
+    """Options of a runner that offers the same models, but has a real Cog server echo."""
+    pytest.importorskip("cog", reason="there is no cog here to test against: install the dev dependencies")
+    return {
+        "models": ["mutoscope/scribe", "mutoscope/upscale"],
+        "cog_commands": {"mutoscope/echo": f"{ECHO}:Predictor"},
+    }
 
 
 @asynccontextmanager
