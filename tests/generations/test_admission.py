@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from mutoscope.accounts.service import Accounts
 from mutoscope.catalog.service import Catalog
@@ -22,6 +23,7 @@ from mutoscope.generations.models import Generation
 from mutoscope.generations.ports import SilentBell
 from mutoscope.generations.service import Generations, NewGeneration
 from mutoscope.generations.signals import Signals
+from mutoscope.generations.states import Phase
 from mutoscope.ledger import service as ledger
 from mutoscope.providers.base import Rate
 from mutoscope.storage.links import LinkSigner
@@ -197,3 +199,32 @@ async def test_a_rate_that_is_told_is_never_above_our_own(queue: Queue) -> None:
     async with queue.database.write() as session:
         await admission.tell(session, "replicate", Rate(6000, 100), now=queue.clock.now())
     assert len(await queue.admit(burst=2, creates_per_minute=60)) == 1
+
+
+async def _let_in_one_by_one(queue: Queue, count: int, **limits: Any) -> list[str]:
+    """Whose turn it is each time. Each prediction ends before the next is made, so nobody has more in flight."""
+    let_in: list[str] = []
+    for _ in range(count):
+        (row,) = await queue.admit(**limits)
+        let_in.append(row.account_id)
+        async with queue.database.write() as session:
+            await session.execute(update(Generation).where(Generation.id == row.id).values(phase=Phase.STORE))
+        queue.clock.advance(timedelta(seconds=1))
+    return let_in
+
+
+@pytest.mark.parametrize("short_of", ["rate", "places", "places of the model"])
+async def test_accounts_take_turns_where_predictions_end_at_once(queue: Queue, short_of: str) -> None:
+    limits: dict[str, Any] = {
+        "rate": {"creates_per_minute": 60, "burst": 1},
+        "places": {"max_in_flight": 1},
+        "places of the model": {"per_model": {"quick": 1}},
+    }[short_of]
+    whale = await queue.account("whale")
+    await queue.ask(whale, 20)
+    small, late = await queue.account("small"), await queue.account("late")
+    await queue.ask(small, 4)
+    assert await _let_in_one_by_one(queue, 4, **limits) == [whale, small, whale, small]
+    await queue.ask(late, 2)
+    assert await _let_in_one_by_one(queue, 6, **limits) == [whale, small, late, whale, small, late]
+    assert await _let_in_one_by_one(queue, 2, **limits) == [whale, whale]

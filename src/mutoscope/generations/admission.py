@@ -1,8 +1,9 @@
 """Fair admission: who may be sent to the provider next, and how many.
 
 Limits: places in flight per provider, model and account; the provider's create rate (a GCRA bucket); a closed door
-after a 429. Order: the plan's priority, then the account with the fewest in flight, then first come. One query, under
-the lock of the provider's budget row, so that two engines never let in more than one would.
+after a 429. Order: the plan's priority, then the account with the fewest in flight, then the one that has waited
+longest for its turn, then first come. One query, under the lock of the provider's budget row, so that two engines never
+let in more than one would.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from mutoscope.accounts.models import Account
 from mutoscope.core.settings import AdmissionSettings
 from mutoscope.db.base import table
 from mutoscope.db.upsert import built_once
+from mutoscope.generations import turns
 from mutoscope.generations.models import Generation, ProviderBudget
 from mutoscope.generations.rows import seen
 from mutoscope.generations.states import IN_FLIGHT, Phase, Status
@@ -76,6 +78,9 @@ async def admit(
     if admitted:
         starts = max(budget.next_create_at, now) + len(admitted) * rate.interval
         await session.execute(_SPEND, {"of_provider": provider, "next_create_at": starts})
+        # Otherwise everybody was let in who had a place of its own, and there is nothing to be fair about.
+        if len(admitted) == allowed or limits.per_model:
+            await turns.take(session, provider, (row["account_id"] for row in admitted), now=now)
     return [seen(row) for row in admitted]
 
 
@@ -144,23 +149,25 @@ def _fair_order(limits: Limits) -> Any:
     flying = _flying(_rows.c.account_id)
     turn = _in_flight_and_before(flying, within_models.c.account_id, within_models)
     cap = func.coalesce(within_models.c.max_in_flight, limits.settings.max_in_flight_per_account)
-    turns = (
+    line = (
         select(within_models, turn.label("turn"), cap.label("cap"))
         .outerjoin(flying, flying.c.owner == within_models.c.account_id)
-        .subquery("turns")
+        .subquery("line")
     )
-    order = (turns.c.priority.desc(), turns.c.turn, turns.c.created_at, turns.c.id)
-    return select(turns.c.id).where(turns.c.turn <= turns.c.cap).order_by(*order)
+    order = (line.c.priority.desc(), line.c.turn, line.c.since, line.c.created_at, line.c.id)
+    return select(line.c.id).where(line.c.turn <= line.c.cap).order_by(*order)
 
 
 def _waiting() -> Subquery:
     """What is queued, with its place in the line of its own account and model."""
     columns = (_rows.c.id, _rows.c.account_id, _rows.c.model, _rows.c.priority, _rows.c.created_at)
     first_come = (_rows.c.priority.desc(), _rows.c.created_at, _rows.c.id)
+    since = turns.waiting_since(_rows.c.created_at)
     own_turn = func.row_number().over(partition_by=(_rows.c.account_id, _rows.c.model), order_by=first_come)
     return (
-        select(*columns, _accounts.c.max_in_flight, own_turn.label("own_turn"))
+        select(*columns, _accounts.c.max_in_flight, own_turn.label("own_turn"), since.label("since"))
         .join(_accounts, _accounts.c.id == _rows.c.account_id)
+        .outerjoin(turns.TURNS, turns.of(_provider, _rows.c.account_id))
         .where(_queued, _rows.c.lease_until.is_(None))
         .subquery("waiting")
     )
@@ -168,7 +175,7 @@ def _waiting() -> Subquery:
 
 def _within_models(waiting: Subquery, flying: Subquery, limits: Limits) -> Subquery:
     """Those that their models have places for, small accounts first."""
-    fair = (waiting.c.priority.desc(), waiting.c.own_turn, waiting.c.created_at, waiting.c.id)
+    fair = (waiting.c.priority.desc(), waiting.c.own_turn, waiting.c.since, waiting.c.created_at, waiting.c.id)
     among = func.row_number().over(partition_by=waiting.c.model, order_by=fair)
     ranked = (
         select(waiting, (func.coalesce(flying.c.n, 0) + among).label("model_turn"))

@@ -204,3 +204,13 @@ class ProviderBudget(Base):
     told_per_minute: Mapped[int | None] = mapped_column(Integer)
     told_burst: Mapped[int | None] = mapped_column(Integer)
     told_until: Mapped[datetime | None]
+
+
+class AccountTurn(Base):
+    """When an account was last let in at a provider. Written only where others may have been left waiting."""
+
+    __tablename__ = "account_turns"
+
+    provider: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    admitted_at: Mapped[datetime]
