@@ -147,7 +147,7 @@ async def grant(runtime: Runtime, account_id: str, amount: int, external_id: str
             credit_type=CREDITS,
             amount=amount,
             source="purchase",
-            external_id=external_id,
+            external_id=f"{external_id} of {account_id}",  # a payment belongs to one account
             now=runtime.clock.now(),
         )
 
