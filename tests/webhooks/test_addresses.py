@@ -42,6 +42,8 @@ def test_in_development_this_machine_may_be_called() -> None:
     "text",
     [
         "", "x", "/hook", "https://", "https:///hook", "ftp://example.com/", "javascript:alert(1)",
+        "https://x..y/", "https://.example.com/", f"https://{'x' * 64}.example/", f"https://{'x.' * 130}example/",
+        "https://example.com:99999/", "https://example.com:0/",
         "http://[::1", "https://a b/", "https://user:secret@example.com/", f"https://example.com/{'x' * 2048}",
     ],
 )  # fmt: skip

@@ -34,11 +34,20 @@ def checked_url(text: str, *, public_only: bool) -> httpx.URL:
         raise InvalidRequest(f"{text[:200]!r} is not a URL.") from wrong
     if url.scheme not in ({"https"} if public_only else {"https", "http"}) or not url.host:
         raise InvalidRequest(f"A webhook needs an https URL, not {text[:200]!r}.")
+    if not _can_be_called(url):
+        raise InvalidRequest(f"{text[:200]!r} has a host or a port that cannot be.")
     if url.userinfo:
         raise InvalidRequest("A webhook URL has no user name or password in it.")
     if public_only and not _may_be_public(url.host):
         raise InvalidRequest(f"{url.host} is not an address of the public internet.")
     return url
+
+
+def _can_be_called(url: httpx.URL) -> bool:
+    """Whether the host is an address or a name that the DNS can hold (RFC 1035), and the port is one."""
+    labels = url.raw_host.rstrip(b".").split(b".")
+    in_names = len(url.raw_host) <= 253 and all(0 < len(label) <= 63 for label in labels)
+    return in_names and (url.port is None or 0 < url.port < 65536)
 
 
 def is_public(text: str) -> bool:

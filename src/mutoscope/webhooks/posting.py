@@ -119,6 +119,8 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as unknown:
             raise httpcore.ConnectError(f"{host} has no address") from unknown
+        except UnicodeError as wrong:  # what the codec for names in other scripts says
+            raise PostRefused(f"{host} cannot be the name of a host") from wrong
         addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
         # One private address among public ones is no accident; none of them is called then.
         if self._public_only and not all(is_public(one) for one in addresses):
