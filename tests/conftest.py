@@ -22,6 +22,11 @@ settings.register_profile("mutoscope", deadline=None, suppress_health_check=[Hea
 settings.load_profile("mutoscope")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests first, so that no worker is left alone with them at the end."""
+    items.sort(key=lambda item: "slow" not in item.keywords)
+
+
 @pytest.fixture(scope="session")
 def session_dir(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """A folder of this test session, the same one for all its workers."""

@@ -58,7 +58,7 @@ async def test_the_text_comes_as_events_and_is_the_output(here: Service, anns: D
     assert (events[-1].event, events[-1].data) == ("done", "{}")
     assert {one.event for one in events[:-1]} == {"output"}
     assert all(one.id for one in events)
-    assert len(events) > 4
+    assert len(events) >= 2, "how it is cut depends on how busy the machine is"
     done = await anns.reach(made["id"])
     assert text(events) == "".join(done["output"])
     assert done["urls"] == made["urls"]

@@ -1,6 +1,7 @@
 """What counts as "the database is out of reach": what trying again can help with, and no fault of ours."""
 
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from mutoscope.core.errors import Unavailable
 from mutoscope.db import Database
+from tests.world import until
 
 FAULTS_OF_OURS = ["SELECT * FROM no_such_table", "SELECT no_such_column FROM accounts", "SELEKT 1"]
 
@@ -33,11 +35,18 @@ async def test_a_file_that_cannot_be_opened_is_an_outage(tmp_path: Path) -> None
 async def test_a_file_that_is_no_database_is_an_outage(tmp_path: Path) -> None:
     path = tmp_path / "mutoscope.db"
     path.write_bytes(b"something else" * 100)
+    before = set(threading.enumerate())
     database = Database(f"sqlite:///{path}")
     with pytest.raises(Unavailable):
         async with database.read() as session:
             await session.execute(text("SELECT 1"))
     await database.aclose()
+    # The driver closes what it could not open in a thread of its own, which needs this loop until it is done.
+    await until(lambda: _ended(set(threading.enumerate()) - before))
+
+
+async def _ended(threads: set[threading.Thread]) -> bool:
+    return not any("connection_worker" in one.name for one in threads)
 
 
 async def test_a_full_disk_is_an_outage(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ PROMPT = "a lighthouse at dusk"
 PREDICTIONS = 4  # a picture, a larger one, a judgement and a text
 
 
+@pytest.mark.parametrize("target", ["runner", "front door"], indirect=True)
 async def test_the_script_runs_unchanged(pictures: Program, target: Target, tmp_path: Path) -> None:
     await check_run(pictures, target, tmp_path / "out")
     if target.base_url.endswith("/replicate"):

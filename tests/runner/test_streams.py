@@ -66,7 +66,7 @@ async def test_words_come_while_it_runs(runner: Client) -> None:
     seen, last = 0, None
     async for last in read(created["urls"]["stream"]):
         seen += last.event == "output"
-        if seen == 3:
+        if seen == 3 and last.event == "output":
             shown = await runner.get(created["id"])
             assert shown["status"] == "processing"
             assert 3 <= len(shown["output"]) < 10_000
