@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,14 @@ from mutoscope.db import Database
 from tests.world import until
 
 FAULTS_OF_OURS = ["SELECT * FROM no_such_table", "SELECT no_such_column FROM accounts", "SELEKT 1"]
+
+
+@pytest.fixture(autouse=True)
+async def driver_threads() -> AsyncIterator[None]:
+    """The driver closes what it could not open in a thread of its own, which needs the test's loop until it is done."""
+    before = set(threading.enumerate())
+    yield
+    await until(lambda: _ended(set(threading.enumerate()) - before))
 
 
 @pytest.mark.parametrize("statement", FAULTS_OF_OURS)
@@ -35,14 +44,11 @@ async def test_a_file_that_cannot_be_opened_is_an_outage(tmp_path: Path) -> None
 async def test_a_file_that_is_no_database_is_an_outage(tmp_path: Path) -> None:
     path = tmp_path / "mutoscope.db"
     path.write_bytes(b"something else" * 100)
-    before = set(threading.enumerate())
     database = Database(f"sqlite:///{path}")
     with pytest.raises(Unavailable):
         async with database.read() as session:
             await session.execute(text("SELECT 1"))
     await database.aclose()
-    # The driver closes what it could not open in a thread of its own, which needs this loop until it is done.
-    await until(lambda: _ended(set(threading.enumerate()) - before))
 
 
 async def _ended(threads: set[threading.Thread]) -> bool:
