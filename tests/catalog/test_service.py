@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from mutoscope.catalog.schema import InvalidInput
+from mutoscope.catalog.schemas import Schemas
 from mutoscope.catalog.service import Catalog
 from mutoscope.core.clock import ManualClock
 from mutoscope.core.errors import ConfigurationError, NotFound, Unavailable
 from mutoscope.core.model_settings import ModelSettings
 from mutoscope.db import Database
+from mutoscope.replicate_protocol.references import parse_reference
 from tests.catalog.documents import paint
 
 PINNED = "owner/name:" + "a" * 64
@@ -127,6 +129,54 @@ async def test_an_old_schema_is_used_while_a_newer_is_fetched_behind_it(
     await _eventually(catalog, "paint", newer)
     assert provider.asked == ["owner/paint"] * 2
     await catalog.validate("paint", {"prompt": "a cat", "steps": 3})
+
+
+async def test_what_a_model_takes_by_now_is_not_refused_by_an_older_schema(
+    catalog: Catalog, database: Database, clock: ManualClock, provider: Provider
+) -> None:
+    await catalog.schema("paint")
+    provider.documents["owner/paint"] = paint(steps={"type": "integer"})
+    for _ in range(3):  # it was read a moment ago
+        with pytest.raises(InvalidInput):
+            await catalog.validate("paint", {"prompt": "a cat", "steps": 3})
+    assert provider.asked == ["owner/paint"]
+    clock.advance(timedelta(minutes=1))
+    await catalog.validate("paint", {"prompt": "a cat", "steps": 3})
+    assert provider.asked == ["owner/paint"] * 2
+    for _ in range(3):  # and what is wrong all the same is asked about once a minute
+        with pytest.raises(InvalidInput):
+            await catalog.validate("paint", {"prompt": "a cat", "stepps": 3})
+    assert provider.asked == ["owner/paint"] * 2
+    provider.documents["owner/paint"] = paint(stepps={"type": "integer"})
+    clock.advance(timedelta(minutes=1))
+    restarted = Catalog(database, clock, MODELS, provider.fetch)
+    await restarted.validate("paint", {"prompt": "a cat", "stepps": 3})
+    await restarted.aclose()
+
+
+async def test_a_provider_that_is_down_or_silent_leaves_the_schema_as_it_is(
+    catalog: Catalog, clock: ManualClock, provider: Provider
+) -> None:
+    await catalog.schema("paint")
+    provider.down = True
+    clock.advance(timedelta(minutes=1))
+    for _ in range(3):
+        with pytest.raises(InvalidInput):
+            await catalog.validate("paint", {"prompt": 3})
+    assert provider.asked == ["owner/paint"] * 2
+    provider.open.clear()
+    clock.advance(timedelta(minutes=1))
+    async with asyncio.timeout(30):
+        with pytest.raises(InvalidInput):
+            await catalog.validate("paint", {"prompt": 3})
+
+
+async def test_memory_holds_the_schemas_used_last(database: Database, clock: ManualClock, provider: Provider) -> None:
+    schemas = Schemas(database, clock, provider.fetch, "replicate", most=2)
+    for reference in ("owner/paint", PINNED, "owner/paint", "deployments/owner/paint", "owner/paint", PINNED):
+        await schemas.load(parse_reference(reference))
+    assert len(schemas._loaded) == 2
+    assert len(provider.asked) == 3, "what is no longer in memory is in the database"
 
 
 async def test_a_refresh_that_fails_is_tried_again_after_a_while(

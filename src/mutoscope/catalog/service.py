@@ -1,53 +1,18 @@
-"""The catalog: the models of the settings, their schemas from the provider, and what a run of them costs.
+"""The catalog: the models of the settings, their schemas from the provider, and what a run of them costs."""
 
-A schema is looked for in memory, then in our table, and only then at the provider; so accepting a generation asks
-nobody. An old one is used while a newer is fetched behind it, and for as long as the provider cannot be reached.
-"""
-
-import asyncio
-import logging
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mutoscope.catalog import pricing
 from mutoscope.catalog.entries import CatalogEntry, Entries, Kind
-from mutoscope.catalog.models import ModelSchema
 from mutoscope.catalog.pricing import Quote
-from mutoscope.catalog.schema import InputSchema
+from mutoscope.catalog.schema import InvalidInput
+from mutoscope.catalog.schemas import FetchSchema, Loaded, Schemas
 from mutoscope.core.clock import Clock
-from mutoscope.core.errors import MutoscopeError
 from mutoscope.core.model_settings import ModelSettings, ModelTerms
 from mutoscope.db import Database
-from mutoscope.db.base import table
-from mutoscope.db.upsert import upsert
 from mutoscope.replicate_protocol.references import ModelReference
-from mutoscope.replicate_protocol.schemas import for_trainings
-
-FRESH = timedelta(hours=1)
-RETRY = timedelta(minutes=1)
-
-FetchSchema = Callable[[str], Awaitable[dict[str, Any]]]
-_log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Loaded:
-    """A schema in memory. ``look_again_at`` is when a newer one is asked for; ``None`` is never."""
-
-    document: dict[str, Any]
-    compiled: InputSchema
-    look_again_at: datetime | None
-    _training: "_Loaded | None" = None
-
-    def for_trainings(self) -> "_Loaded":
-        """The same for trainings; made when it is asked for first."""
-        if self._training is None:
-            document = for_trainings(self.document)
-            self._training = _Loaded(document, InputSchema(document), self.look_again_at)
-        return self._training
 
 
 class Catalog:
@@ -74,11 +39,8 @@ class Catalog:
         provider: str = "replicate",
         default: ModelTerms | None = None,
     ) -> None:
-        self._database, self._clock, self._fetch, self._provider = database, clock, fetch_schema, provider
         self._entries = Entries(models, default)
-        self._loaded: dict[str, _Loaded] = {}
-        self._loading: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._refreshes: dict[str, asyncio.Task[None]] = {}
+        self._schemas = Schemas(database, clock, fetch_schema, provider)
 
     def entries(self) -> Sequence[CatalogEntry]:
         """All models, in the order of the settings."""
@@ -114,14 +76,19 @@ class Catalog:
         return (await self._load(alias)).document
 
     async def validate(self, alias: str, input: Mapping[str, Any]) -> None:  # noqa: A002 - Replicate's word
-        """Check an input before anything is charged.
+        """Check an input before anything is charged. What an old schema refuses, a newer one may take.
 
         Raises:
             InvalidInput: With everything that is wrong with it.
             NotFound: There is no such model.
             MutoscopeError: The schema could not be read.
         """
-        (await self._load(alias)).compiled.check(input)
+        try:
+            (await self._load(alias)).compiled.check(input)
+        except InvalidInput:
+            if not await self._schemas.renew(self.get(alias).reference):
+                raise
+            (await self._load(alias)).compiled.check(input)
 
     async def quote(self, alias: str, input: Mapping[str, Any]) -> Quote:  # noqa: A002 - Replicate's word
         """What a run of this input costs at most.
@@ -138,70 +105,9 @@ class Catalog:
 
     async def aclose(self) -> None:
         """End what is being fetched in the background."""
-        for task in list(self._refreshes.values()):
-            task.cancel()
-        await asyncio.gather(*self._refreshes.values(), return_exceptions=True)
+        await self._schemas.aclose()
 
-    async def _load(self, alias: str) -> _Loaded:
+    async def _load(self, alias: str) -> Loaded:
         entry = self.get(alias)
-        loaded = await self._load_reference(entry.reference)
+        loaded = await self._schemas.load(entry.reference)
         return loaded.for_trainings() if entry.settings.kind == "training" else loaded
-
-    async def _load_reference(self, reference: ModelReference) -> _Loaded:
-        key = str(reference)
-        if key not in self._loaded:
-            async with self._loading[key]:
-                if key not in self._loaded:
-                    self._loaded[key] = await self._first(reference)
-        loaded = self._loaded[key]
-        if loaded.look_again_at is not None and loaded.look_again_at <= self._clock.now():
-            loaded.look_again_at = self._clock.now() + RETRY
-            self._refresh_behind(reference)
-        return loaded
-
-    async def _first(self, reference: ModelReference) -> _Loaded:
-        if reference.model is None:
-            # Replicate tells nothing of a version without its owner and name; the provider itself checks the input.
-            return _loaded(reference, {}, self._clock.now())
-        return await self._kept(reference) or await self._fetched(reference)
-
-    async def _kept(self, reference: ModelReference) -> _Loaded | None:
-        async with self._database.read() as session:
-            row = await session.get(ModelSchema, (self._provider, str(reference)))
-        return None if row is None else _loaded(reference, row.openapi_schema, row.fetched_at)
-
-    async def _fetched(self, reference: ModelReference) -> _Loaded:
-        document, now = await self._fetch(str(reference)), self._clock.now()
-        loaded = _loaded(reference, document, now)
-        schemas = table(ModelSchema)
-        async with self._database.write() as session:
-            row = upsert(session, schemas).values(
-                provider=self._provider, reference=str(reference), openapi_schema=document, fetched_at=now
-            )
-            newer = {"openapi_schema": row.excluded.openapi_schema, "fetched_at": row.excluded.fetched_at}
-            key = [schemas.c.provider, schemas.c.reference]
-            await session.execute(row.on_conflict_do_update(index_elements=key, set_=newer))
-        return loaded
-
-    def _refresh_behind(self, reference: ModelReference) -> None:
-        key = str(reference)
-        if key not in self._refreshes:
-            task = asyncio.create_task(self._refresh(reference), name=f"refresh the schema of {key}")
-            self._refreshes[key] = task
-            task.add_done_callback(lambda _: self._refreshes.pop(key))
-
-    async def _refresh(self, reference: ModelReference) -> None:
-        try:
-            kept = await self._kept(reference)
-            now = self._clock.now()
-            # Another process may have asked meanwhile.
-            is_fresh = kept is not None and kept.look_again_at is not None and kept.look_again_at > now
-            self._loaded[str(reference)] = kept if kept and is_fresh else await self._fetched(reference)
-        except MutoscopeError as error:
-            _log.warning("a model's schema could not be refreshed; the old one stays", extra={"why": error.detail})
-
-
-def _loaded(reference: ModelReference, document: dict[str, Any], fetched_at: datetime) -> _Loaded:
-    # What a version takes never changes.
-    look_again_at = None if reference.kind == "version" else fetched_at + FRESH
-    return _Loaded(document, InputSchema(document), look_again_at)
