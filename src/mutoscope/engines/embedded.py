@@ -48,10 +48,13 @@ class EmbeddedEngine:
         heartbeat = asyncio.create_task(self._renew_leases(), name="leases")
         try:
             while not self._stopping:
-                for row in await self._claim():
+                free = self._settings.concurrency - len(self._running)
+                claimed = await self._claim(free)
+                for row in claimed:
                     self._start(row)
-                # What was left over rings by itself: a full engine when a step ends, a closed door when it opens.
-                await self._signals.wait_for_work(self._settings.sweep_s)
+                # As much as was asked for: there may be more, and steps that ended meanwhile have rung nobody.
+                if not 0 < free <= len(claimed):
+                    await self._signals.wait_for_work(self._settings.sweep_s)
         finally:
             await self._finish()
             heartbeat.cancel()
@@ -63,8 +66,7 @@ class EmbeddedEngine:
         self._stopping = True
         self._signals.ring()
 
-    async def _claim(self) -> Sequence[Generation]:
-        free = self._settings.concurrency - len(self._running)
+    async def _claim(self, free: int) -> Sequence[Generation]:
         if free <= 0:
             return []
         rows = await _guarded(self._claim_due(free))
@@ -99,14 +101,14 @@ class EmbeddedEngine:
     def _ended(self, task: asyncio.Task[datetime | None]) -> None:
         full = len(self._running) >= self._settings.concurrency
         del self._running[task]
+        if full:
+            self._signals.ring()
         if task.cancelled():
             return
         if error := task.exception():
             log.error("advance ended with an error", exc_info=error)
         else:
             self._ring_at(task.result())
-        if full:
-            self._signals.ring()
 
     def _ring_at(self, due: datetime | None) -> None:
         """Ring when a row comes due before the next sweep would find it."""
