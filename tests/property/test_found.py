@@ -74,6 +74,40 @@ def test_a_refused_create_that_was_made_is_put_down_on_record(open_stage: OpenSt
     stage.end()
 
 
+def test_what_a_webhook_names_while_the_list_is_read_is_not_given_up(open_stage: OpenStage) -> None:
+    """It was given up with its id on record: never adopted, never cancelled, and another was bought."""
+    stage = open_stage(True)
+    stage.shop.fake.keeps_deadlines = False
+    stage.next_create("answer lost, made")
+    ask(stage)
+    stage.work(1)
+    stage.trouble("list empty", "down", 1000)
+    stage.wait(60)
+    stage.work_slowly(0, 3)  # held after the last list, which had nothing
+    stage.webhook(0, True, 1)
+    stage.go_on(0, 0)
+    stage.work(1)
+    row = only(stage)
+    assert (row.phase, row.prediction_id) == ("await", "p1")
+    assert [*stage.shop.fake.predictions] == ["p1"]
+    stage.end()
+
+
+def test_what_a_webhook_names_before_the_refusal_comes_is_kept(open_stage: OpenStage) -> None:
+    """It was marked as refused with its id on record: it ran on, and nobody knew."""
+    stage = open_stage(True)
+    stage.next_create("refused, but made")
+    ask(stage)
+    stage.work_slowly(0, 3)  # held after create
+    stage.webhook(0, True, 1)
+    stage.go_on(0, 0)
+    stage.wait(1)
+    stage.work(1)
+    row = only(stage)
+    assert (row.phase, row.prediction_id) == ("await", "p1")
+    stage.end()
+
+
 def test_what_a_late_worker_brings_after_it_was_given_up_is_put_down(open_stage: OpenStage) -> None:
     """Its id was kept, but nobody was told of the orphan: it ran until ``Cancel-After``."""
     stage = open_stage(False)

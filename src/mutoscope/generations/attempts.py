@@ -27,6 +27,7 @@ _BIND = (
     .returning(_attempts.c.ref)
 )
 _MARK = update(_attempts).where(_current)
+_GIVE_UP = _MARK.where(_attempts.c.prediction_id.is_not_distinct_from(bindparam("known"))).returning(_attempts.c.ref)
 _END = update(_attempts).where(_of_prediction, _attempts.c.ended_at.is_(None))
 _LEARN = (
     update(_attempts)
@@ -62,6 +63,20 @@ async def bind(session: AsyncSession, ref: str, prediction_id: str) -> bool:
 async def mark(session: AsyncSession, row: Generation, state: str, **values: Any) -> None:
     """Write the state of the generation's current attempt."""
     await session.execute(_MARK, {"which": row.id, "which_number": row.attempt, "state": state, **values})
+
+
+async def give_up(session: AsyncSession, row: Generation, state: str, *, known: str | None, **values: Any) -> bool:
+    """End the generation's current attempt without a prediction; ``False``, and nothing done, if one has turned up.
+
+    Args:
+        session: The caller's transaction.
+        row: The generation.
+        state: ``abandoned`` or ``refused``.
+        known: The id on the attempt as its caller last read it. A webhook may have written another meanwhile.
+        values: What else to write.
+    """
+    which = {"which": row.id, "which_number": row.attempt, "known": known}
+    return (await session.execute(_GIVE_UP, {**which, "state": state, **values})).first() is not None
 
 
 async def end(session: AsyncSession, prediction: Prediction, *, now: datetime) -> None:

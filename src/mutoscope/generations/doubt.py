@@ -42,7 +42,8 @@ async def resolve(machine: Machine, row: Generation) -> Generation:
         again = now + timedelta(seconds=min(max(doubted_s, 0.5), 30))
         return await machine.stay(row, "doubt_wait", due=again)
     async with machine.commit("abandon") as session:
-        await attempts.mark(session, row, "abandoned")
+        if not await attempts.give_up(session, row, "abandoned", known=attempt.prediction_id):
+            return await move(session, row, Phase.DOUBT, now=now, due=now)  # a webhook was quicker than the list
         if row.cancel_requested_at:
             return await machine.decide_failure(session, row, CANCELED)
         return await move(session, row, Phase.SUBMIT, now=now, due=now)

@@ -5,10 +5,11 @@ Intent first, then the call, then the prediction's id. A lost answer becomes dou
 
 import math
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from mutoscope.core.canonical import sha256_of
 from mutoscope.generations import admission, attempts, pacing, telling
@@ -30,6 +31,7 @@ from mutoscope.replicate_protocol.durations import CANCEL_AFTER_MINIMUM_S
 from mutoscope.uploads.service import UnknownFile
 
 CANCELED = Failure("canceled_by_user", "You canceled this generation before it was sent to the model.")
+_MADE_ALL_THE_SAME = "the provider said no, and a webhook names a prediction"
 QUEUE_DEADLINE = Failure("queue_deadline", "The generation waited too long for a place and was not started.")
 
 
@@ -129,10 +131,13 @@ async def died_submitting(machine: Machine, row: Generation) -> Generation:
 
 async def doubt(machine: Machine, row: Generation, why: str) -> Generation:
     """The prediction may exist: look for it before anything else."""
-    now = machine.clock.now()
     async with machine.commit("doubt") as session:
-        await attempts.mark(session, row, "in_doubt", doubted_at=now, reason=why[:1000])
-        return await move(session, row, Phase.DOUBT, now=now, due=now + timedelta(seconds=0.2))
+        return await _into_doubt(session, row, why, now=machine.clock.now())
+
+
+async def _into_doubt(session: AsyncSession, row: Generation, why: str, *, now: datetime) -> Generation:
+    await attempts.mark(session, row, "in_doubt", doubted_at=now, reason=why[:1000])
+    return await move(session, row, Phase.DOUBT, now=now, due=now + timedelta(seconds=0.2))
 
 
 class _Taken(Exception):
@@ -173,7 +178,8 @@ async def _not_made(machine: Machine, row: Generation, why: str, failure: Failur
     """Surely no prediction: fail, or go back and try again a little later."""
     now = machine.clock.now()
     async with machine.commit("refuse") as session:
-        await attempts.mark(session, row, "refused", reason=why[:1000], ended_at=now)
+        if not await attempts.give_up(session, row, "refused", known=None, reason=why[:1000], ended_at=now):
+            return await _into_doubt(session, row, _MADE_ALL_THE_SAME, now=now)
         if failure:
             return await machine.decide_failure(session, row, failure)
         due = now + timedelta(seconds=pacing.backoff_s(row.attempt))
@@ -184,7 +190,8 @@ async def _throttled(machine: Machine, row: Generation, error: Throttled) -> Gen
     """Surely no prediction: back into the queue, and nobody else asks before the provider's own clock says so."""
     now = machine.clock.now()
     async with machine.commit("throttle") as session:
-        await attempts.mark(session, row, "refused", reason=error.detail[:1000], ended_at=now)
+        if not await attempts.give_up(session, row, "refused", known=None, reason=error.detail[:1000], ended_at=now):
+            return await _into_doubt(session, row, _MADE_ALL_THE_SAME, now=now)
         moved = await move(session, row, Phase.QUEUED, now=now, due=row.queue_deadline)
         await admission.close(session, row.provider, until=now + timedelta(seconds=error.retry_after_s))
         if error.rate:
