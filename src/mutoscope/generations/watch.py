@@ -73,9 +73,11 @@ async def _still_running(machine: Machine, row: Generation, prediction: Predicti
     due = min(now + timedelta(seconds=wait_s), _look_by(row, now))
     seen = observed(prediction)
     async with machine.commit("look_later") as session:
+        # The row first and what is told of it second, as everywhere: else two transactions wait for each other.
+        moved = await move(session, row, Phase.AWAIT, now=now, due=due, **seen)
         if seen["logs"] != row.logs:
             await telling.progressed(session, row.id, row.account_id, row.webhook, now=now)
-        return await move(session, row, Phase.AWAIT, now=now, due=due, **seen)
+        return moved
 
 
 async def _succeeded(machine: Machine, row: Generation, prediction: Prediction, now: datetime) -> Generation:
