@@ -64,6 +64,14 @@ async def test_fifty_at_once_on_a_balance_for_seven(here: World) -> None:
     assert await here.audit() == []
 
 
+async def test_the_same_key_at_once_with_credits_for_one_is_one_generation(here: World) -> None:
+    account = await here.runtime.accounts.create("thrifty")
+    await grant(here.runtime, account.id, PRICE)
+    new = NewGeneration("echo", {"text": "once only", "output": "text"}, idempotency_key="key-1")
+    rows = await asyncio.gather(*(here.runtime.generations.create(account.id, new) for _ in range(10)))
+    assert len({row.id for row in rows}) == 1
+
+
 async def test_the_same_key_is_the_same_generation(here: World) -> None:
     rows = await asyncio.gather(*(here.make("once", key="key-1") for _ in range(20)))
     assert len({row.id for row in rows}) == 1

@@ -35,6 +35,7 @@ from mutoscope.generations.signals import Signals
 from mutoscope.generations.states import FINAL, Phase, Status
 from mutoscope.generations.transitions import wake
 from mutoscope.ledger import service as ledger
+from mutoscope.ledger.errors import InsufficientCredits
 from mutoscope.replicate_protocol.schemas import streams_text
 
 # A hundred, and one more to know whether there is a next page.
@@ -92,8 +93,9 @@ class Generations:
             async with self.database.write() as session:
                 row = await self._insert(session, account_id, new, quote, stream=stream)
                 self.kill.reach("accept.before_commit")
-        except IntegrityError:
-            # Somebody else's transaction with the same key won while ours ran; ours is rolled back, hold and all.
+        except (IntegrityError, InsufficientCredits):
+            # Somebody else's transaction with the same key won while ours ran, perhaps with the last of the credits;
+            # ours is rolled back, hold and all.
             if new.idempotency_key and (earlier := await self._earlier(account_id, new)):
                 return earlier
             raise
