@@ -123,7 +123,8 @@ async def test_a_file_is_flushed_before_it_has_its_name_and_the_name_after(
     monkeypatch.setattr(os, "link", link)
     await store.put("a/b/c.png", stream(bytes(3 * MIB)), media_type="image/png")
     named = ["flush /.drafts/", f"flush {root}", f"flush {root / 'a'}", f"name {root / 'a/b/c.png'}"]
-    assert calls == [*named, f"flush {root / 'a/b'}"]
+    made = [f"flush {root.parent}", f"flush {root}"]  # the root itself, and the folder of drafts
+    assert calls == [*made, *named, f"flush {root / 'a/b'}"]
     calls.clear()
     await store.put("a/b/d.png", stream(bytes(3 * MIB)), media_type="image/png")
     assert calls == ["flush /.drafts/", f"name {root / 'a/b/d.png'}", f"flush {root / 'a/b'}"], "the folders last"
@@ -131,6 +132,24 @@ async def test_a_file_is_flushed_before_it_has_its_name_and_the_name_after(
     shutil.rmtree(root / "a")
     await store.put("a/b/c.png", stream(bytes(3 * MIB)), media_type="image/png")
     assert calls == [*named, f"flush {root / 'a/b'}"], "the folders are new ones"
+
+
+async def test_a_name_that_is_taken_lasts_before_anybody_is_told(
+    store: LocalStore, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever gave it may have been killed before the folder was flushed; who finds it says that it is stored."""
+    await store.put("a/b.png", stream(b"one"), media_type="image/png")
+    flushed: list[str] = []
+    real_fsync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        flushed.append(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115
+        real_fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(ObjectExists):
+        await LocalStore(root, SIGNER).put("a/b.png", stream(b"one"), media_type="image/png")
+    assert flushed == [str(root / "a")]
 
 
 async def test_a_process_killed_while_writing_leaves_no_object_and_its_draft_goes_later(

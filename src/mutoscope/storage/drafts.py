@@ -23,7 +23,10 @@ class Folders:
 
     def make(self, folder: Path) -> None:
         """Make ``folder``, and those above it that are missing, for good."""
-        self._root.mkdir(parents=True, exist_ok=True)
+        missing = [one for one in (self._root, *self._root.parents) if not one.exists()]
+        for one in reversed(missing):
+            if _make_folder(one):
+                flush_folder(one.parent)
         below = folder.relative_to(self._root)
         for part in reversed([below, *below.parents][:-1]):
             if _make_folder(self._root / part) or part not in self._lasting:
@@ -39,8 +42,9 @@ class Folders:
 class Draft:
     """A file being written that no key names yet. Its methods run in threads, one at a time, ``discard`` last."""
 
-    def __init__(self, path: Path, target: Path) -> None:
+    def __init__(self, path: Path, target: Path, folders: Folders) -> None:
         self.published = False
+        self._folders = folders
         self._path = path
         self._target = target
         self._lock = threading.Lock()
@@ -54,11 +58,11 @@ class Draft:
             while rest:
                 rest = rest[file.write(rest) :]
 
-    def publish(self, folders: Folders) -> None:
+    def publish(self) -> None:
         """Flush it and give it its name, if nobody has that. Raises ``ObjectExists``."""
         with self._lock:
             os.fsync(self._opened().fileno())
-            folders.make(self._target.parent)
+            self._folders.make(self._target.parent)
             try:
                 os.link(self._path, self._target, follow_symlinks=False)
             except FileExistsError as exists:
@@ -79,7 +83,7 @@ class Draft:
         if self._file is None:
             if os.path.lexists(self._target):
                 raise self._exists()
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._folders.make(self._path.parent)
             self._file = FileIO(self._path, "xb")
         return self._file
 
@@ -90,6 +94,8 @@ class Draft:
             self._path.unlink(missing_ok=True)
 
     def _exists(self) -> ObjectExists:
+        # Whoever gave it that name may have died, or may be about to, before the name was made to last.
+        flush_folder(self._target.parent)
         return ObjectExists(f"There is a file at {self._target.name} already.")
 
 

@@ -48,13 +48,13 @@ class LocalStore:
         """See ``ObjectStore.put``. ``media_type`` is not kept."""
         del media_type
         target = self.path(key)
-        draft = Draft(self._root / _DRAFTS / new_id("draft"), target)
+        draft = Draft(self._root / _DRAFTS / new_id("draft"), target, self._folders)
         try:
             async for block in coalesced(chunks, _BLOCK_BYTES):
                 with _translated(key):
                     await asyncio.to_thread(draft.write, block)
             with _translated(key):
-                await asyncio.to_thread(draft.publish, self._folders)
+                await asyncio.to_thread(draft.publish)
         finally:
             if not draft.published:
                 # If we were cancelled, a write may still run in its thread: this waits for it, uncancelled itself.
