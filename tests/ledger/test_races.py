@@ -178,3 +178,23 @@ async def test_a_purchase_granted_to_many_accounts_at_once_is_one_accounts(bank:
     assert len(set(owners)) == 1
     assert await bank.figures(owners[0]) == (5, 0, 0, 0)
     assert await bank.findings() == []
+
+
+async def test_a_reader_never_sees_a_lot_expire_twice_or_not_at_all(bank: Bank, banks: list[Bank]) -> None:
+    """A balance shows expired lots as expired before they are swept, and the sweep may come while it is read."""
+    for _ in range(40):
+        await bank.grant(1, days=1)
+    for one in banks:
+        one.now += timedelta(days=2)
+
+    async def sweep() -> None:
+        while await banks[0].expire(limit=1):
+            pass
+
+    sweeping = asyncio.create_task(sweep())
+    seen: set[tuple[int, int, int, int]] = set()
+    while not sweeping.done():
+        seen.update(await asyncio.gather(*(one.figures() for one in banks[1:])))
+    await sweeping
+    assert seen == {(0, 0, 0, 40)}
+    assert await bank.findings() == []

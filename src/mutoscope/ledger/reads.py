@@ -9,33 +9,34 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mutoscope.core.clock import SystemClock
 from mutoscope.ledger import tables
-from mutoscope.ledger.models import CreditBalance, CreditLot, CreditTransfer
+from mutoscope.ledger.models import CreditLot, CreditTransfer
 from mutoscope.ledger.records import Balance, Expiring
 
 MAX_EXPIRING = 5
 MAX_PAGE = 500
 
-_lots = tables.lots
+_balances, _lots = tables.balances, tables.lots
 
 
 async def balances(session: AsyncSession, account_id: str, *, now: datetime | None = None) -> Sequence[Balance]:
     """What the account has, one entry per credit type, as of ``now`` (left out: this machine's clock)."""
     now = now or SystemClock().now()
-    mine = (_lots.c.account_id == account_id) & (_lots.c.remaining > 0)
-    overdue = select(_lots.c.credit_type, func.sum(_lots.c.remaining)).where(mine, _lots.c.expires_at <= now)
-    unswept = {row[0]: int(row[1]) for row in await session.execute(overdue.group_by(_lots.c.credit_type))}
+    of_type = (_lots.c.account_id == _balances.c.account_id) & (_lots.c.credit_type == _balances.c.credit_type)
+    overdue = select(func.coalesce(func.sum(_lots.c.remaining), 0)).where(of_type, _lots.c.expires_at <= now)
+    # One statement: a sweep between two would take the same credits away twice.
+    query = select(_balances, overdue.scalar_subquery().label("unswept")).where(_balances.c.account_id == account_id)
+    rows = (await session.execute(query.order_by(_balances.c.credit_type))).all()
     expiring = await _expiring(session, account_id, now)
-    query = select(CreditBalance).where(CreditBalance.account_id == account_id).order_by(CreditBalance.credit_type)
     return [
         Balance(
             credit_type=row.credit_type,
-            available=row.available - unswept.get(row.credit_type, 0),
+            available=row.available - int(row.unswept),
             held=row.held,
             spent=row.spent,
-            expired=row.expired + unswept.get(row.credit_type, 0),
+            expired=row.expired + int(row.unswept),
             expiring=expiring[row.credit_type],
         )
-        for row in await session.scalars(query)
+        for row in rows
     ]
 
 
