@@ -1,16 +1,19 @@
 """Child processes that never outlive the process that started them, not even when that one is killed with -9."""
 
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 DEADLINE_S = 60.0
+_PORTS = range(10_000, 32_768)
 
 
 class ServerFailed(RuntimeError):
@@ -18,12 +21,17 @@ class ServerFailed(RuntimeError):
 
 
 def free_ports(count: int) -> list[int]:
-    """Distinct TCP ports of 127.0.0.1 that nobody listened on a moment ago."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Distinct TCP ports of 127.0.0.1 that nobody listens on, below those that systems give to whoever asks for any.
+
+    A port from there could go to another's connection before its server has started, or while that is stopped.
+    """
+    found: list[int] = []
+    for port in random.sample(_PORTS, len(_PORTS)):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise ServerFailed(f"No {count} free ports of 127.0.0.1 between {_PORTS.start} and {_PORTS.stop}")
 
 
 def memory_disk() -> Path | None:
