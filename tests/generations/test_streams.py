@@ -2,33 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from mutoscope.bootstrap import Runtime, open_runtime
-from mutoscope.core.errors import InvalidRequest, NotFound
+from mutoscope.core.errors import NotFound
 from mutoscope.core.settings import Settings
-from mutoscope.engines.chores import forget_streams
 from mutoscope.generations.models import Generation, StreamPiece, StreamTape
 from mutoscope.generations.service import NewGeneration
-from mutoscope.generations.streams import tapes
-from mutoscope.generations.streams.positions import Position, parse_position, text_of
-from mutoscope.generations.streams.reading import News
+from mutoscope.generations.streams.positions import Position
 from mutoscope.generations.streams.service import NotStreamed, TooManyReaders
+from tests.generations.listening import MODELS, all_of, ask, follow, has_text, output, text
 from tests.world import RunnerProcess, World, settings_for, until, world
-
-MODELS = {
-    "scribe": {"reference": "mutoscope/scribe", "price": {"per_run": 3}, "stream": True, "run_timeout_s": 60},
-    "echo": {"reference": "mutoscope/echo", "price": {"per_run": 3}},
-}
-
-
-BEGINNING = Position()
 
 
 @pytest.fixture
@@ -41,37 +27,6 @@ def settings(database_url: str, tmp_path: Path, runner: RunnerProcess) -> Settin
 async def here(settings: Settings, runner: RunnerProcess) -> AsyncGenerator[World]:
     async with world(settings, runner) as one:
         yield one
-
-
-async def ask(
-    here: World, prompt: str = "coin", *, tokens: int = 40, per_second: float = 100, **more: Any
-) -> Generation:
-    values = {"prompt": prompt, "max_tokens": tokens, "tokens_per_second": per_second}
-    return await here.runtime.generations.create(here.account_id, NewGeneration("scribe", values, **more))
-
-
-async def follow(
-    runtime: Runtime, row: Generation, after: Position = BEGINNING, *, most: int | None = None
-) -> list[News]:
-    """What a reader hears until the end, or until it has heard so much text."""
-    heard: list[News] = []
-    opened = await runtime.streams.open(row.account_id, row.id)
-    async with asyncio.timeout(40), aclosing(runtime.streams.follow(opened, after, asyncio.Event())) as news:
-        async for one in news:
-            heard.append(one)
-            if most and len(text(heard)) >= most:
-                break
-    return heard
-
-
-def text(heard: list[News]) -> str:
-    """What a reader has in the end."""
-    begin = max((n for n, one in enumerate(heard) if one.kind == "restart"), default=0)
-    return "".join(one.text for one in heard[begin:] if one.kind == "output")
-
-
-async def output(here: World, row: Generation) -> str:
-    return text_of((await here.finish(row)).output) or ""
 
 
 async def test_a_reader_gets_the_text_as_it_is_made_and_it_is_the_output(here: World) -> None:
@@ -122,7 +77,7 @@ async def test_a_second_attempt_begins_anew(here: World, runner: RunnerProcess) 
     heard = await follow(here.runtime, row)
     assert text(heard) == await output(here, row)
     assert heard[-1].position.attempt == 2
-    (tape,) = await _all(here.runtime, StreamTape)
+    (tape,) = await all_of(here.runtime, StreamTape)
     assert tape.attempt == 2  # whether it ended too depends on who was first: the row's end or the tape's
 
 
@@ -151,7 +106,7 @@ async def test_a_tape_that_says_other_than_the_output_is_not_believed(here: Worl
 async def test_a_cancelled_stream_ends_as_such(here: World) -> None:
     row = await ask(here, tokens=2000, per_second=20)
     reading = asyncio.create_task(follow(here.runtime, row))
-    await until(lambda: _has_text(here.runtime))
+    await until(lambda: has_text(here.runtime))
     await here.runtime.generations.cancel(here.account_id, row.id)
     heard = await reading
     assert (heard[-1].kind, heard[-1].text) == ("done", "canceled")
@@ -206,104 +161,5 @@ async def _refused(here: World, row: Generation) -> bool:
 async def test_without_readers_nothing_is_fetched(here: World) -> None:
     row = await ask(here)
     await here.finish(row)
-    assert await _all(here.runtime, StreamTape) == []
+    assert await all_of(here.runtime, StreamTape) == []
     assert text(await follow(here.runtime, row)) == await output(here, row)
-
-
-async def test_two_processes_share_one_tape_and_one_goes_on_when_the_other_ends(
-    here: World, settings: Settings
-) -> None:
-    async with open_runtime(settings) as other:
-        row = await ask(here, tokens=150, per_second=50)
-        first = asyncio.create_task(follow(here.runtime, row, most=60))
-        second = asyncio.create_task(follow(other, row))
-        begun = await first  # its process had the tape, perhaps, and reads no more
-        heard = await second
-        assert text(heard) == await output(here, row)
-        assert text(heard).startswith(text(begun))
-        (tape,) = await _all(other, StreamTape)
-        assert (tape.owner, tape.chars) == (None, len(text(heard)))
-
-
-async def test_a_dead_owners_tape_is_taken_over(here: World) -> None:
-    row = await ask(here, tokens=60, per_second=50)
-    await until(lambda: _runs(here, row))
-    current = await here.runtime.generations.get(here.account_id, row.id)
-    now = here.runtime.clock.now()
-    async with here.runtime.database.write() as session:
-        assert await tapes.take(session, current, "pump_that_died", now=now - tapes.LIFE * 0.8)
-        assert await tapes.take(session, current, "pump_too_early", now=now - tapes.LIFE * 0.5) is None
-    heard = await follow(here.runtime, row)
-    assert text(heard) == await output(here, row)
-
-
-async def test_an_owner_that_was_slow_writes_no_more(here: World) -> None:
-    row = await here.finish(await ask(here))
-    now = here.runtime.clock.now()
-    async with here.runtime.database.write() as session:
-        mine = await tapes.take(session, row, "mine", now=now)
-        assert mine
-        mine = await tapes.append(session, mine, "some", last_event_id="1", ended=False, now=now)
-        session.expunge(mine)
-        theirs = await tapes.take(session, row, "theirs", now=now + tapes.LIFE * 2)
-        assert theirs
-        assert (theirs.chars, theirs.last_event_id) == (4, "1")
-        with pytest.raises(tapes.TapeLost):
-            await tapes.append(session, mine, "more", last_event_id="2", ended=False, now=now)
-
-
-async def test_old_tapes_are_forgotten_and_the_output_stays(here: World) -> None:
-    row = await ask(here)
-    heard = await follow(here.runtime, row)
-    clock = _Later(here.runtime.clock.now())
-    await forget_streams(here.runtime.database, clock)()
-    assert await _all(here.runtime, StreamTape) == []
-    assert await _all(here.runtime, StreamPiece) == []
-    middle = replace(heard[-1].position, chars=7)
-    again = await follow(here.runtime, row, middle)
-    assert text(again) == text(heard)[7:]
-
-
-class _Later:
-    """A clock two hours ahead."""
-
-    def __init__(self, now: Any) -> None:
-        from datetime import timedelta
-
-        self._now = now + timedelta(hours=2)
-
-    def now(self) -> Any:
-        return self._now
-
-
-async def _all(runtime: Runtime, model: Any) -> list[Any]:
-    async with runtime.database.read() as session:
-        return list((await session.scalars(select(model))).all())
-
-
-async def _has_text(runtime: Runtime) -> bool:
-    async with runtime.database.read() as session:
-        return bool(await session.scalar(select(func.count()).select_from(StreamPiece)))
-
-
-async def _runs(here: World, row: Generation) -> bool:
-    return (await here.runtime.generations.get(here.account_id, row.id)).stream_url is not None
-
-
-@pytest.mark.parametrize("given", ["1", "1-", "a-b", "1-2-3", "-1-2", "1-" + "9" * 10, "1 - 2"])
-def test_an_id_that_is_none_of_ours_is_refused(given: str) -> None:
-    with pytest.raises(InvalidRequest):
-        parse_position(given)
-
-
-def test_an_id_names_a_place() -> None:
-    assert parse_position(str(Position(3, 14))) == Position(3, 14)
-    assert parse_position(None) == parse_position("") == Position()
-
-
-@pytest.mark.parametrize(
-    ("given", "wanted"),
-    [("text", "text"), (["a", "b"], "ab"), ([], ""), ([1], None), ({"a": "b"}, None), (None, None), (7, None)],
-)
-def test_which_outputs_are_text(given: Any, wanted: str | None) -> None:
-    assert text_of(given) == wanted

@@ -25,8 +25,6 @@ log = logging.getLogger(__name__)
 
 QUEUED_EVENTS = 16
 BETWEEN_COMMITS_S = 0.05
-# So many connections in a row that bring nothing, and the rest is left to the output.
-MAX_EMPTY_CONNECTIONS = 8
 
 _END = StreamEvent("done")
 
@@ -45,14 +43,16 @@ class Pump:
             async with machine.database.write() as session:
                 tape = await tapes.take(session, row, self._owner, now=machine.clock.now())
             empty = 0
-            while tape is not None and not tape.ended and empty < MAX_EMPTY_CONNECTIONS:
+            while tape is not None and not tape.ended:
+                # Without ids nobody knows where to go on, in this process or another; then the output brings the rest.
+                if tape.chars and tape.last_event_id is None:
+                    await self._end()
+                    return
                 before = tape.chars
                 tape = await self._copy(tape)
-                # Without ids nobody knows where to go on; then the output brings the rest.
-                if tape.ended or (tape.chars and tape.last_event_id is None):
-                    return
                 empty = 0 if tape.chars > before else empty + 1
-                await asyncio.sleep(pacing.backoff_s(empty, cap_s=5))
+                if not tape.ended:
+                    await asyncio.sleep(pacing.backoff_s(empty, cap_s=5))
         except tapes.TapeLost:
             return
         finally:
@@ -120,6 +120,10 @@ class Pump:
         if ended:
             machine.bell.ring()
         return tape
+
+    async def _end(self) -> None:
+        async with self._machine.database.write() as session:
+            await tapes.end(session, self._row.id, self._owner)
 
     async def _release(self) -> None:
         with suppress(MutoscopeError):

@@ -58,16 +58,17 @@ async def append(
     Raises:
         TapeLost: It is owned by somebody else.
     """
+    start = tape.chars  # now: what is returned below may be the same object, grown
     ours = (_tapes.c.generation_id == tape.generation_id, _tapes.c.owner == tape.owner)
-    ours = (*ours, _tapes.c.attempt == tape.attempt, _tapes.c.chars == tape.chars, _tapes.c.ended.is_(False))
-    values: dict[str, Any] = {"chars": tape.chars + len(text), "ended": ended, "owned_until": now + LIFE}
+    ours = (*ours, _tapes.c.attempt == tape.attempt, _tapes.c.chars == start, _tapes.c.ended.is_(False))
+    values: dict[str, Any] = {"chars": start + len(text), "ended": ended, "owned_until": now + LIFE}
     values |= {"last_event_id": last_event_id, "owner": None if ended else tape.owner, "touched_at": now}
     written = update(StreamTape).where(*ours).values(**values).returning(StreamTape)
     found = (await session.scalars(written.execution_options(populate_existing=True))).one_or_none()
     if found is None:
         raise TapeLost(tape.generation_id)
     if text:
-        piece = {"generation_id": tape.generation_id, "attempt": tape.attempt, "start": tape.chars, "text": text}
+        piece = {"generation_id": tape.generation_id, "attempt": tape.attempt, "start": start, "text": text}
         await session.execute(insert(_pieces).values(**piece))
     return found
 
@@ -76,6 +77,12 @@ async def release(session: AsyncSession, generation_id: str, owner: str) -> None
     """Own it no more."""
     mine = (_tapes.c.generation_id == generation_id, _tapes.c.owner == owner)
     await session.execute(update(_tapes).where(*mine).values(owner=None))
+
+
+async def end(session: AsyncSession, generation_id: str, owner: str) -> None:
+    """Say that the tape has all that it will have, if ``owner`` owns it."""
+    mine = (_tapes.c.generation_id == generation_id, _tapes.c.owner == owner)
+    await session.execute(update(_tapes).where(*mine).values(ended=True))
 
 
 async def read(session: AsyncSession, generation_id: str, at: Position) -> str:
