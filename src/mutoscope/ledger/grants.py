@@ -1,4 +1,4 @@
-"""Grants: credits come into an account as a lot, once per external id; a purchase comes into one account only."""
+"""Grants: credits come into an account as a lot, once per external id; a purchase into one account only."""
 
 from datetime import datetime
 from typing import Any

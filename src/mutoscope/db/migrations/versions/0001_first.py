@@ -315,7 +315,3 @@ def upgrade() -> None:
     triggers = SQLITE_TRIGGERS if op.get_bind().dialect.name == "sqlite" else POSTGRES_TRIGGERS
     for trigger in triggers:
         op.execute(sa.text(trigger))
-
-
-def downgrade() -> None:
-    raise NotImplementedError("the first schema has nothing to go back to; restore a backup instead")

@@ -2,7 +2,6 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0002_output_order"
 down_revision = "0001"
@@ -14,15 +13,7 @@ COLUMNS = ("prediction_output", "output")
 
 def upgrade() -> None:
     """SQLite keeps JSON as it was written anyway."""
-    _alter(sa.JSON(), "json")
-
-
-def downgrade() -> None:
-    _alter(JSONB(), "jsonb")
-
-
-def _alter(kind: sa.types.TypeEngine[object], name: str) -> None:
     if op.get_bind().dialect.name != "postgresql":
         return
     for column in COLUMNS:
-        op.alter_column("generations", column, type_=kind, postgresql_using=f"{column}::{name}")
+        op.alter_column("generations", column, type_=sa.JSON(), postgresql_using=f"{column}::json")

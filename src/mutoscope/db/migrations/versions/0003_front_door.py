@@ -76,10 +76,3 @@ def upgrade() -> None:
     op.create_index(
         "ix_webhook_deliveries_account_id", "webhook_deliveries", ["account_id", "created_at"], unique=False
     )
-
-
-def downgrade() -> None:
-    op.drop_table("webhook_deliveries")
-    op.drop_table("webhook_secrets")
-    for column in ("webhook", "deadline", "source"):
-        op.drop_column("generations", column)

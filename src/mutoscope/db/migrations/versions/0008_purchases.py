@@ -1,4 +1,4 @@
-"""A purchase belongs to one account: the same payment cannot be granted to two."""
+"""What a purchase buys of one credit type belongs to one account: it cannot be granted to two."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -37,7 +37,3 @@ def upgrade() -> None:
         sqlite_where=PURCHASES,
         postgresql_where=PURCHASES,
     )
-
-
-def downgrade() -> None:
-    op.drop_index("uq_credit_lots_purchase", table_name="credit_lots")
