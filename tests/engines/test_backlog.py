@@ -25,14 +25,14 @@ async def _count(runtime: Runtime, *conditions: object) -> int:
 async def test_overdue_polls_are_made_one_after_another(
     database_url: str, tmp_path: Path, runner: RunnerProcess
 ) -> None:
-    """As after an outage. Steps that park ring nobody, and with webhooks on the next poll is 15 s away at least."""
+    """As after an outage. Steps that park ring nobody, and the next poll is minutes away."""
     settings = settings_for(
         database_url,
         tmp_path,
         runner,
         public_url="http://127.0.0.1:9",  # nobody calls back: only what is due moves a row
         engine={"concurrency": 4, "sweep_s": NEVER_S, "lease_s": 30, "shutdown_s": 5},
-        admission={"max_in_flight_per_account": MANY},
+        admission={"max_in_flight_per_account": MANY, "net_polls_per_minute": 1},
     )
     async with open_runtime(settings) as runtime:
         account = await runtime.accounts.create("ann")
