@@ -89,6 +89,43 @@ async def test_only_the_token_of_the_operator_goes_there_and_it_never_comes_back
     assert TOKEN not in answer.text + str(answer.headers)
 
 
+async def test_a_token_that_was_replaced_is_not_used_again(database_url: str, tmp_path: Path, theirs: Upstream) -> None:
+    nobody = RunnerProcess(theirs.url, "")
+    settings = settings_for(
+        database_url, tmp_path, nobody, replicate_api_token="r8_refused", replicate_old_api_tokens=[TOKEN]
+    )
+    theirs.pages, theirs.known = {"hardware": [], "collections": {"results": []}}, TOKEN
+    async with service(settings, nobody) as here, here.person("ann") as ann, door(here.url, ann.key) as anns:
+        for path in ("hardware", "collections"):
+            assert (await anns.http.get(path)).status_code == 200, path
+    assert theirs.tokens() == ["r8_refused", TOKEN, TOKEN]
+
+
+async def test_what_an_account_may_run_is_read_with_its_token(
+    database_url: str, tmp_path: Path, theirs: Upstream
+) -> None:
+    nobody, own = RunnerProcess(theirs.url, ""), "r8_of_the_other_account"
+    theirs.pages = {
+        "models/acme/hidden": model("acme", "hidden", "private"),
+        "models/acme/hidden/versions": {"results": []},
+        "deployments/acme/fast": {"owner": "acme", "name": "fast"},
+        "deployments/acme/eu": {"owner": "acme", "name": "eu"},
+    }
+    models = {
+        "hidden": echo(reference=f"acme/hidden:{VERSION}", accounts=["eu"]),
+        "fast": echo(reference="deployments/acme/fast"),
+        "eu": echo(reference="deployments/acme/eu", accounts=["eu"]),
+    }
+    more = {"replicate_api_token": TOKEN, "replicate_accounts": {"eu": {"api_tokens": [own]}}}
+    settings = settings_for(database_url, tmp_path, nobody, models=models, replicate_webhook_secret=None, **more)
+    async with service(settings, nobody) as here, here.person("ann") as ann, door(here.url, ann.key) as anns:
+        for path in ("models/acme/hidden", "models/acme/hidden/versions"):
+            assert (await anns.http.get(path)).status_code == 200, path
+        listed = (await anns.http.get("deployments")).json()["results"]
+    assert [one["name"] for one in listed] == ["fast", "eu"]
+    assert theirs.tokens() == [own, own, TOKEN, own]
+
+
 async def test_the_next_page_is_ours_too(here: Service, theirs: Upstream, anns: Door) -> None:
     """A client follows the link with the caller's key, which must not leave."""
     theirs.pages = {"models": {"next": f"{theirs.url}/v1/models?cursor=abc", "previous": None, "results": []}}
@@ -117,7 +154,8 @@ async def test_private_models_and_deployments_show_only_where_they_are_offered(t
         "deployments/acme/fast": {"owner": "acme", "name": "fast", "current_release": release},
         "deployments/acme/secret": {"owner": "acme", "name": "secret"},
     }
-    for path in ("models/acme/secret", "models/acme/secret/versions", "models/acme/secret/readme", "models/acme/odd"):
+    secret = ("models/acme/secret", "models/acme/secret/versions", "models/acme/secret/readme")
+    for path in (*secret, "models/acme/odd"):
         assert (await anns.http.get(path)).status_code == 404, path
     assert (await anns.http.get("deployments/acme/secret")).status_code == 404
     assert (await anns.http.get("models/acme/hidden")).json()["name"] == "hidden"
@@ -133,8 +171,10 @@ async def test_private_models_and_deployments_show_only_where_they_are_offered(t
         (JSONResponse({"detail": "Unauthenticated"}, 401), 502),
         (JSONResponse({"detail": "no"}, 403), 502),
         (JSONResponse({"detail": "slow down"}, 429, {"Retry-After": "7"}), 429),
+        (JSONResponse({"detail": "slow down", "retry_after": 7}, 429), 429),
+        (JSONResponse({"detail": "Your rate limit resets in ~7s."}, 429), 429),
         (JSONResponse({"detail": "oops"}, 500), 503),
-        (RedirectResponse("https://elsewhere.example/"), 503),
+        (RedirectResponse("https://elsewhere.example/"), 502),
         (Response("<html>", media_type="text/html"), 503),
         (Response(b"[" * 100_000, media_type="application/json"), 503),
         (Response(bytes(9_000_000), media_type="application/json"), 503),

@@ -18,20 +18,26 @@ TOKEN = "r8_the_operators_own"
 
 @dataclass
 class Upstream:
-    """``pages``: what is answered, by path below ``/v1/``; everything else is 404."""
+    """``pages``: what is answered, by path below ``/v1/``; everything else is 404. ``known``: the only good token."""
 
     url: str = ""
+    known: str | None = None
     pages: dict[str, Any] = field(default_factory=dict[str, Any])
     asked: list[Request] = field(default_factory=list[Request])
 
     async def answer(self, request: Request) -> Response:
         self.asked.append(request)
         await request.body()
+        if self.known and request.headers["authorization"] != f"Bearer {self.known}":
+            return JSONResponse({"detail": "You did not pass a valid authentication token"}, 401)
         path = request.url.path.removeprefix("/v1/")
         page = self.pages.get(f"{request.method} {path}", self.pages.get(path))
         if page is None:
             return JSONResponse({"detail": "Not found."}, 404)
         return page if isinstance(page, Response) else JSONResponse(page)
+
+    def tokens(self) -> list[str]:
+        return [request.headers["authorization"].removeprefix("Bearer ") for request in self.asked]
 
     def paths(self) -> list[str]:
         return [request.url.path.removeprefix("/v1/") for request in self.asked]

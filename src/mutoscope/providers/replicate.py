@@ -135,6 +135,10 @@ class Replicate:
             version = member(await self._schema_source(f"models/{target.model}"), "latest_version")
         return member(version, "openapi_schema")
 
+    async def page(self, path: str, query: Mapping[str, str], search: str | None = None) -> httpx.Response:
+        """A page as this account sees it; see ``Calls.page``."""
+        return await self._calls.page(path, query, search)
+
     def read_webhook(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> WebhookMessage:
         """Check and read a webhook; see ``Provider.read_webhook``."""
         known = self._secrets.current(now)
