@@ -149,13 +149,14 @@ async def test_private_models_and_deployments_show_only_where_they_are_offered(t
         "models/acme/secret/versions": {"results": [{"id": VERSION}]},
         "models/acme/secret/readme": PlainTextResponse("internal"),
         "models/acme/hidden": model("acme", "hidden", "private"),
+        "models/acme/fast": model("acme", "fast", "private"),
         "models/acme/odd": {"owner": "acme", "name": "odd"},
         "deployments": {"results": [{"owner": "acme", "name": "secret"}]},
         "deployments/acme/fast": {"owner": "acme", "name": "fast", "current_release": release},
         "deployments/acme/secret": {"owner": "acme", "name": "secret"},
     }
     secret = ("models/acme/secret", "models/acme/secret/versions", "models/acme/secret/readme")
-    for path in (*secret, "models/acme/odd"):
+    for path in (*secret, "models/acme/odd", "models/acme/fast"):
         assert (await anns.http.get(path)).status_code == 404, path
     assert (await anns.http.get("deployments/acme/secret")).status_code == 404
     assert (await anns.http.get("models/acme/hidden")).json()["name"] == "hidden"

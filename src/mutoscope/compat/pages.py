@@ -148,7 +148,8 @@ def _may_see(parts: Runtime, reference: ModelReference, page: Page) -> bool:
     if page.status != 200:
         return False
     return _object(_json(page)).get("visibility") == "public" or any(
-        entry.reference.model == reference.model for entry in parts.catalog.entries()
+        entry.reference.kind != "deployment" and entry.reference.model == reference.model
+        for entry in parts.catalog.entries()
     )
 
 
