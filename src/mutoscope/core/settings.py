@@ -20,7 +20,7 @@ from pydantic_settings import (
 )
 
 from mutoscope.core.errors import ConfigurationError
-from mutoscope.core.model_settings import Frozen, ModelSettings, ModelTerms
+from mutoscope.core.model_settings import DefaultModelSettings, Frozen, ModelSettings
 from mutoscope.core.setting_kinds import Alias, LogLevel, StoragePrefix, WebAddress
 
 MIN_SECRET_CHARS = 16
@@ -192,7 +192,7 @@ class Settings(BaseSettings):
     streams: StreamSettings = StreamSettings()
     models: dict[Alias, ModelSettings] = {}
     # The price and limits of every model that has no entry. Unset: such a model is refused.
-    default_model: ModelTerms | None = None
+    default_model: DefaultModelSettings | None = None
     # Where the tests of durability kill the process; see core/killpoints.py. Refused in production.
     kill_at: str | None = None
 
