@@ -124,6 +124,7 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
         stack.push_async_callback(poster.aclose)
         runtime = _runtime(settings, machine, signals, providers, links, poster)
         stack.push_async_callback(runtime.catalog.aclose)
+        stack.push_async_callback(runtime.pages.aclose)
         stack.push_async_callback(runtime.streams.aclose)
         yield runtime
 

@@ -1,5 +1,6 @@
 """What is passed through from the provider: read only, briefly kept, and with nothing of the operator's in it."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
+from mutoscope.providers.pages import RATE_EACH
 from tests.api.service import Service, service
 from tests.compat.door import Door, door
 from tests.compat.upstream import TOKEN, Upstream, upstream
@@ -76,6 +78,8 @@ async def test_the_readme_is_text_and_search_has_its_own_method(theirs: Upstream
     assert found.json()["results"][0]["name"] == "found"
     assert theirs.asked[-1].method == "QUERY"
     assert (await theirs.asked[-1].body()).decode() == "ünder water"
+    too_long = await anns.http.request("QUERY", "models", params={"x": "y" * 1000}, content="water")
+    assert (too_long.status_code, len(theirs.asked)) == (422, 3)
 
 
 async def test_only_the_token_of_the_operator_goes_there_and_it_never_comes_back(
@@ -212,3 +216,15 @@ async def test_nothing_can_be_changed_there(theirs: Upstream, anns: Door) -> Non
         answer = await anns.http.request(method, path, content=json.dumps({}))
         assert (answer.status_code, answer.json()["status"]) == (403, 403), path
     assert theirs.asked == []
+
+
+async def test_an_account_reads_no_more_than_its_share(theirs: Upstream, anns: Door) -> None:
+    theirs.pages = {"search": {"models": [], "collections": [], "pages": []}}
+    async with asyncio.timeout(30):
+        number = 0
+        while (answer := await anns.http.get("search", params={"query": str(number)})).status_code == 200:
+            number += 1
+    assert number >= RATE_EACH.burst
+    assert (answer.status_code, answer.json()["status"], answer.json()["retry_after"]) == (429, 429, 1)
+    assert answer.headers["retry-after"] == "1"
+    assert len(theirs.asked) == number

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from mutoscope.bootstrap import Runtime
 from mutoscope.compat.problems import NOT_FOUND, Refused
-from mutoscope.compat.requests import guarded, parts_of
+from mutoscope.compat.requests import account_of, guarded, parts_of
 from mutoscope.core.errors import InvalidRequest, NotFound
 from mutoscope.generations.as_prediction import PATH
 from mutoscope.providers.base import ProviderDown
@@ -54,7 +54,7 @@ async def model(request: Request) -> Response:
     """``GET /models/{owner}/{name}``, and what is below it: ``/versions``, ``/readme``, ``/examples``."""
     parts = parts_of(request)
     reference = _reference(request)
-    shown = await parts.pages.read(f"models/{reference.model}", {}, about=reference)
+    shown = await parts.pages.read(f"models/{reference.model}", {}, asker=account_of(request), about=reference)
     if not _may_see(parts, reference, shown):
         raise NotFound(NOT_FOUND)
     below = request.url.path.partition("/v1/models/")[2].split("/")[2:]
@@ -72,7 +72,7 @@ async def deployments(request: Request) -> Response:
     """``GET /deployments``: those that can be run here."""
     parts = parts_of(request)
     offered = dict.fromkeys(one.reference for one in parts.catalog.entries() if one.reference.kind == "deployment")
-    found = [await parts.pages.read(str(one), {}, about=one) for one in offered]
+    found = [await parts.pages.read(str(one), {}, asker=account_of(request), about=one) for one in offered]
     results = [_json(page) for page in found if page.status == 200]
     return _as_json({"previous": None, "next": None, "results": results})
 
@@ -92,7 +92,8 @@ async def _pass_on(
     query = dict(request.query_params)
     if sum(len(name) + len(value) for name, value in query.items()) > MAX_SEARCH_CHARS:
         raise InvalidRequest(f"A query may have at most {MAX_SEARCH_CHARS} characters.")
-    return _answer(parts, await parts.pages.read(path, query, about=about, search=search))
+    page = await parts.pages.read(path, query, asker=account_of(request), about=about, search=search)
+    return _answer(parts, page)
 
 
 def _answer(parts: Runtime, page: Page) -> Response:

@@ -1,19 +1,29 @@
 """Reads Replicate's pages on behalf of people who have no token there: bounded, and kept for a short while.
 
-Nothing of the caller goes to Replicate but the path and the query, and nothing of our token comes back.
+No account takes it all, and all of them together leave most of what Replicate lets us read, 3,000 calls a minute, to
+polling. Nothing of the caller goes to Replicate but the path and the query, and nothing of our token comes back.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mutoscope.core.clock import Clock
+from mutoscope.providers.base import Rate, Throttled
+from mutoscope.providers.budget import Budget, Budgets
 from mutoscope.providers.replicate import Replicate
 from mutoscope.replicate_protocol.references import ModelReference
 
 KEEP_FOR = timedelta(seconds=60)
 MAX_KEPT_BYTES = 64 * 1024 * 1024
+RATE = Rate(per_minute=300, burst=60)
+RATE_EACH = Rate(per_minute=60, burst=30)
+AT_ONCE = 4
+PLACE_WAIT_S = 5.0
+
+Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,31 +54,76 @@ class ProviderPages:
     ) -> None:
         self._accounts, self._account_for, self._clock = accounts, account_for, clock
         self.base_url = f"{base_url.rstrip('/')}/v1/"  # how links in pages begin that lead to another page
-        self._kept: OrderedDict[tuple[str, ...], tuple[datetime, Page]] = OrderedDict()
+        self._kept: OrderedDict[Key, tuple[datetime, Page]] = OrderedDict()
         self._kept_bytes = 0
+        self._asking: dict[Key, asyncio.Task[Page]] = {}
+        self._budget, self._budgets = Budget(RATE), Budgets(RATE_EACH)
+        self._places = asyncio.Semaphore(AT_ONCE)
 
     async def read(
-        self, path: str, query: Mapping[str, str], *, about: ModelReference | None = None, search: str | None = None
+        self,
+        path: str,
+        query: Mapping[str, str],
+        *,
+        asker: str,
+        about: ModelReference | None = None,
+        search: str | None = None,
     ) -> Page:
-        """The page at ``path``, as an account sees it that may run what it is about; ``search`` as in ``Calls.page``.
+        """The page at ``path``, as an account sees it that may run what it is about.
+
+        Args:
+            path: Below ``/v1/``.
+            query: Of the page.
+            asker: Whom the call counts for, if there must be one.
+            about: What the page is about, if that is somebody's.
+            search: As in ``Calls.page``.
 
         Raises:
             ProviderDown: Replicate did not answer, or not with anything of use.
             ProviderError: It refused for a reason that is none of the caller's.
-            Throttled: Replicate asks us to come back later.
+            Throttled: Replicate asks us to come back later; or we do, because we are asked for too many pages.
         """
         account = self._account_for(about)
         key = (account, path, search or "", *(f"{name}={value}" for name, value in sorted(query.items())))
         now = self._clock.now()
         if (kept := self._kept.get(key)) and now - kept[0] < KEEP_FOR:
             return kept[1]
-        answer = await self._accounts[account].page(path, query, search)
+        if key not in self._asking:
+            self._budgets.take(asker, now)
+            self._budget.take(now)
+            asking = self._asking[key] = asyncio.create_task(self._ask(key, query, search), name=f"read {path}")
+            asking.add_done_callback(lambda ended: self._ended(key, ended))
+        # Others may wait for it too, so it goes on when one of them goes away.
+        return await asyncio.shield(self._asking[key])
+
+    async def aclose(self) -> None:
+        """End what is being read."""
+        for asking in (left := list(self._asking.values())):
+            asking.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    async def _ask(self, key: Key, query: Mapping[str, str], search: str | None) -> Page:
+        account, path, *_ = key
+        try:
+            async with asyncio.timeout(PLACE_WAIT_S):
+                await self._places.acquire()
+        except TimeoutError as late:
+            raise Throttled("This service reads too many pages at once.", retry_after_s=1) from late
+        try:
+            answer = await self._accounts[account].page(path, query, search)
+        finally:
+            self._places.release()
         media_type = answer.headers.get("content-type", "application/json").partition(";")[0].strip()
         page = Page(answer.status_code, media_type, answer.content)
-        self._keep(key, now, page)
+        self._keep(key, self._clock.now(), page)
         return page
 
-    def _keep(self, key: tuple[str, ...], now: datetime, page: Page) -> None:
+    def _ended(self, key: Key, asking: asyncio.Task[Page]) -> None:
+        del self._asking[key]
+        if not asking.cancelled():
+            asking.exception()  # nobody may be left who waits for it
+
+    def _keep(self, key: Key, now: datetime, page: Page) -> None:
         if old := self._kept.pop(key, None):
             self._kept_bytes -= _size(key, old[1])
         self._kept[key] = (now, page)
@@ -78,5 +133,5 @@ class ProviderPages:
             self._kept_bytes -= _size(oldest_key, oldest)
 
 
-def _size(key: tuple[str, ...], page: Page) -> int:
+def _size(key: Key, page: Page) -> int:
     return sum(map(len, key)) + len(page.body)
