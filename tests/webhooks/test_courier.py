@@ -138,7 +138,24 @@ async def test_a_slow_receiver_delays_nobody_else(
         await desk.owe(*(owed(people.bob, f"b{n}", url=hook.url) for n in range(20)))
         courier.ring()
         await hook.until(lambda: len(hook.taken) == 20)
-        assert len(swamp.taken) < 3 * PER_ACCOUNT
+        assert len(swamp.taken) == PER_ACCOUNT
+        swamp.freed.set()
+
+
+async def test_an_account_gets_only_the_places_that_it_has_left(
+    database: Database, desk: Desk, people: People, hook: Receiver
+) -> None:
+    async with receiver() as swamp, couriers(database, timeout_s=60) as (courier,):
+        swamp.usual = "silent"
+        await desk.owe(*(owed(people.ann, f"a{n}", url=swamp.url) for n in range(PER_ACCOUNT - 1)))
+        courier.ring()
+        await swamp.until(lambda: len(swamp.taken) == PER_ACCOUNT - 1)
+        await desk.owe(*(owed(people.ann, f"more{n}", url=swamp.url) for n in range(PER_ACCOUNT)))
+        await desk.owe(owed(people.bob, "b", url=hook.url))
+        courier.ring()
+        await hook.until(lambda: len(hook.taken) == 1)
+        started = [one for one in await desk.all() if one.account_id == people.ann and one.attempts]
+        assert len(started) == PER_ACCOUNT
         swamp.freed.set()
 
 

@@ -1,7 +1,7 @@
 """What is owed: once, in order, fairly, and never by two senders at the same time."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -38,10 +38,15 @@ class Desk:
         async with self.database.write() as session:
             await deliveries.owe_progress(session, what, now=self.clock.now())
 
+    async def replace(self, key: str, later: Owed) -> None:
+        async with self.database.write() as session:
+            await deliveries.drop(session, key, now=self.clock.now())
+            await deliveries.owe(session, later, now=self.clock.now())
+
     async def claim(
-        self, *, total: int = 100, per_account: int = 100, busy: Sequence[str] = ()
+        self, *, total: int = 100, per_account: int = 100, under_way: Mapping[str, int] | None = None
     ) -> list[WebhookDelivery]:
-        limits = ClaimLimits(LEASE, total, per_account, busy)
+        limits = ClaimLimits(LEASE, total, per_account, under_way or {})
         async with self.database.write() as session:
             return list(await deliveries.claim(session, limits, now=self.clock.now()))
 
@@ -134,9 +139,10 @@ async def test_no_account_takes_all_the_places(database: Database, clock: Manual
     await desk.owe(owed(people.bob, "b1"), owed(people.bob, "b2"))
     found = await desk.claim(total=4, per_account=3)
     assert sorted(one.account_id for one in found) == sorted([people.ann] * 2 + [people.bob] * 2)
-    rest = await desk.claim(busy=[people.bob], per_account=3)
+    rest = await desk.claim(under_way={people.bob: 2, people.ann: 2}, per_account=5)
     assert {one.account_id for one in rest} == {people.ann}
     assert len(rest) == 3
+    assert await desk.claim(under_way={people.ann: 5}, per_account=5) == []
 
 
 async def test_progress_is_gathered_and_told_at_most_every_half_second(

@@ -100,10 +100,9 @@ class Courier:
         return 0 if claimed else SWEEP_S
 
     async def _claim(self, places: int) -> Sequence[WebhookDelivery]:
-        counts = Counter(self._running.values())
-        busy = [account for account, count in counts.items() if count >= PER_ACCOUNT]
+        under_way = Counter(self._running.values())
+        limits = deliveries.ClaimLimits(self._lease, total=places, per_account=PER_ACCOUNT, under_way=under_way)
         async with self._commit("delivery_claim") as session:
-            limits = deliveries.ClaimLimits(self._lease, total=places, per_account=PER_ACCOUNT, busy=busy)
             return await deliveries.claim(session, limits, now=self._clock.now())
 
     def _start(self, delivery: WebhookDelivery) -> None:

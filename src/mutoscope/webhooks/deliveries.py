@@ -4,12 +4,12 @@ A claim moves ``due_at`` behind the time that one try may take, so that a sender
 try, so that whoever was given up for dead cannot end a try that is no longer theirs.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, delete, func, literal, select, update
+from sqlalchemy import case, delete, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mutoscope.core.ids import new_id
@@ -57,14 +57,14 @@ class ClaimLimits:
     Attributes:
         lease: How long a try may take; after it another may take the delivery.
         total: How many.
-        per_account: How many of one account, so that its slow receiver is not everybody's.
-        busy: Accounts that have enough under way.
+        per_account: How many of one account may be under way, so that its slow receiver is not everybody's.
+        under_way: How many are, by account.
     """
 
     lease: timedelta
     total: int
     per_account: int
-    busy: Collection[str] = ()
+    under_way: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 async def owe(session: AsyncSession, owed: Owed, *, now: datetime) -> None:
@@ -122,9 +122,9 @@ def _in_turn(now: datetime, limits: ClaimLimits) -> Any:
         .exists()
     )
     turn = func.row_number().over(partition_by=_rows.c.account_id, order_by=(_rows.c.due_at, _rows.c.key))
-    due: list[ColumnElement[bool]] = [_rows.c.due_at <= now, ~waits]
-    if limits.busy:
-        due.append(_rows.c.account_id.not_in(limits.busy))
+    if limits.under_way:
+        turn += case(limits.under_way, value=_rows.c.account_id, else_=0)
+    due = (_rows.c.due_at <= now, ~waits)
     turns = select(_rows.c.key, turn.label("turn"), _rows.c.due_at).where(*due).subquery("turns")
     return select(turns.c.key).where(turns.c.turn <= limits.per_account).order_by(turns.c.turn, turns.c.due_at)
 
