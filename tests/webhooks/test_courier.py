@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from mutoscope.core.clock import SystemClock
 from mutoscope.core.killpoints import NoKillPoints
@@ -171,6 +172,22 @@ async def test_two_couriers_send_each_message_once(
         found = await settled(desk)
     assert len(hook.taken) == len({one.message_id for one in hook.taken}) == 100
     assert {one.state for one in found} == {"delivered"}
+
+
+async def test_what_became_of_a_delivery_that_is_no_longer_its_own_is_not_for_a_courier_to_say(
+    database: Database, desk: Desk, people: People, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with receiver() as swamp, couriers(database, timeout_s=60) as (courier,):
+        swamp.usual = "silent"
+        await desk.owe(owed(people.ann, "g1", url=swamp.url, max_attempts=1), owed(people.bob, "g2", url=swamp.url))
+        courier.ring()
+        await swamp.until(lambda: len(swamp.taken) == 2)
+        async with database.write() as session:  # as another does that takes it over
+            mine = WebhookDelivery.subject_id == "g1"
+            await session.execute(update(WebhookDelivery).where(mine).values(attempts=WebhookDelivery.attempts + 1))
+        swamp.freed.set()
+    assert [(one.subject_id, one.state) for one in await desk.all()] == [("g1", "pending"), ("g2", "pending")]
+    assert "given up" not in caplog.text
 
 
 async def test_a_stop_lets_a_try_end(database: Database, desk: Desk, people: People, hook: Receiver) -> None:
