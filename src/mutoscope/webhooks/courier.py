@@ -133,8 +133,9 @@ class Courier:
                 values = {"due_at": due}
             else:
                 values = {"state": outcome.state, "due_at": None, "ended_at": now}
-            await deliveries.write(session, delivery, last_status=outcome.status, last_error=outcome.error, **values)
-        if outcome.state == "given_up":
+            values |= {"last_status": outcome.status, "last_error": outcome.error}
+            ended_so = await deliveries.write(session, delivery, **values)
+        if ended_so and outcome.state == "given_up":
             log.warning("webhook %s for %s is given up: %s", delivery.message_id, delivery.subject_id, outcome.error)
 
     async def _finish(self) -> None:
