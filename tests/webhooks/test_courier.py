@@ -202,3 +202,10 @@ async def test_a_stop_lets_a_try_end(database: Database, desk: Desk, people: Peo
 def test_the_pause_between_tries_doubles_up_to_an_hour() -> None:
     for attempts, most in ((1, 1), (2, 2), (5, 16), (12, 2048), (13, 3600), (40, 3600)):
         assert all(most / 2 <= retry_s(attempts, base_s=1) <= most for _ in range(20))
+
+
+def test_with_the_defaults_the_last_try_is_two_to_four_hours_after_the_first() -> None:
+    usual = WebhookSettings()
+    for _ in range(20):
+        pauses_s = [retry_s(attempts, base_s=usual.retry_s) for attempts in range(1, usual.max_attempts)]
+        assert 2 <= sum(pauses_s) / 3600 <= 4.2

@@ -63,7 +63,7 @@ class WebhookSettings(Frozen):
     """Webhooks that go out to customers' URLs."""
 
     timeout_s: Seconds = 10
-    # Tries of the message that says how it ended; with these, the last one is about four hours after the first.
+    # Tries of the message that says how it ended; with these, the last is two to four hours after the first.
     max_attempts: int = Field(default=16, ge=1, le=50)
     # Before the second try; it doubles from try to try, up to an hour.
     retry_s: Seconds = 1
