@@ -13,6 +13,7 @@ from mutoscope.catalog.schema import InvalidInput
 from mutoscope.core.errors import MutoscopeError, NotFound, Unauthenticated
 from mutoscope.ledger.errors import InsufficientCredits
 from mutoscope.providers.base import CreateRefused, Throttled
+from mutoscope.web.local_files import RangeNotSatisfiable
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,8 @@ def answer(error: MutoscopeError) -> Response:
         seconds = math.ceil(getattr(error, "retry_after_s", DEFAULT_RETRY_AFTER_S))
         headers["Retry-After"] = str(seconds)
         more |= {"retry_after": seconds}
+    if isinstance(error, RangeNotSatisfiable):
+        headers["Content-Range"] = f"bytes */{error.size_bytes}"
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     body = {"title": title, "detail": detail, "status": status, **more}
