@@ -50,6 +50,7 @@ RAW: list[tuple[str, bytes, dict[str, str], int, str]] = [
     ("half a surrogate pair", b'{"model": "echo", "input": {"text": "\\ud800"}}', JSON, 422, "invalid_request"),
     ("no body", b"", JSON, 422, "invalid_request"),
     ("a list", b"[]", JSON, 422, "invalid_request"),
+    ("a text", b'"x"', JSON, 422, "invalid_request"),
     ("null", b"null", JSON, 422, "invalid_request"),
     ("a form", b"model=echo", {"content-type": "application/x-www-form-urlencoded"}, 415, "unsupported_media_type"),
     ("no media type", json.dumps(BODY).encode(), {}, 415, "unsupported_media_type"),
@@ -67,6 +68,7 @@ async def test_bodies_that_cannot_be_used_are_refused_and_cost_nothing(ann: Pers
         answer = await ann.http.post("/v1/generations", content=content, headers=headers)
         assert answer.status_code == status, f"{what}: {answer.status_code} {answer.text}"
         check(answer, status, code)
+        assert not any(word in answer.text for word in ("dictionary", "sys.", "GenerationCreate")), answer.text
     assert await ann.credits() == (1000, 0, 0)
     assert (await ann.http.get("/v1/generations")).json()["data"] == []
 

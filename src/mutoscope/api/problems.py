@@ -17,6 +17,7 @@ from mutoscope.catalog.schema import InvalidInput
 from mutoscope.core.errors import InvalidRequest, MutoscopeError, Unauthenticated
 from mutoscope.core.json_limits import pointer_part
 from mutoscope.web.local_files import RangeNotSatisfiable
+from mutoscope.web.messages import said_plainly
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +135,7 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
 def _one_error(one: Mapping[str, Any]) -> dict[str, str]:
     place: Sequence[Any] = one["loc"]
     pointer = "".join(f"/{pointer_part(part)}" for part in place[1:])
-    return {"in": str(place[0]), "path": pointer[:200], "message": str(one["msg"])[:200]}
+    return {"in": str(place[0]), "path": pointer[:200], "message": said_plainly(one)}
 
 
 def _refused(request: Request, error: Exception) -> JSONResponse:
