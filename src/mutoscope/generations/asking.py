@@ -40,7 +40,6 @@ class NewGeneration:
         idempotency_key: The same key and request give the same generation, however often and from wherever.
         cancel_after_s: This long after it was accepted the caller wants nothing any more.
         webhook: Whom to tell how it goes.
-        source: How it was asked for: ``api``, or ``web`` for people at a page of ours.
         destination: Of a training, and only of one: ``owner/name`` of the model that gets the new version.
         stream: Whether its text may be followed while it is made; ``if_able``: if the model gives text piece by piece;
             ``None``: as the model's settings say.
@@ -52,7 +51,6 @@ class NewGeneration:
     idempotency_key: str | None = None
     cancel_after_s: int | None = None
     webhook: Webhook | None = None
-    source: Literal["api", "web"] = "api"
     destination: str | None = None
     stream: bool | Literal["if_able"] | None = None
 
@@ -95,7 +93,6 @@ class Filter:
         status: Those with this status.
         model: Those of this alias.
         kind: Predictions or trainings.
-        source: Those asked for in this way.
         created_after: Those made at this time or later.
         created_before: Those made before this time.
     """
@@ -104,7 +101,6 @@ class Filter:
     status: Status | None = None
     model: str | None = None
     kind: Literal["prediction", "training"] | None = None
-    source: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
 
@@ -115,7 +111,6 @@ class Filter:
             (Generation.status.__eq__, self.status),
             (Generation.model.__eq__, self.model),
             (Generation.kind.__eq__, self.kind),
-            (Generation.source.__eq__, self.source),
             (Generation.created_at.__ge__, self.created_after),
             (Generation.created_at.__lt__, self.created_before),
         )
