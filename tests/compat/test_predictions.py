@@ -181,6 +181,9 @@ async def test_with_a_default_price_any_model_runs_at_it_but_none_below_its_own(
             assert (answer.status_code, answer.json()["code"]) == (422, "model_not_priced")
         assert await ann.credits() == (999 - 2 * PRICE, 0, 1 + 2 * PRICE)
         assert (await anns.http.post(ECHO, json={"input": {"nope": 1}})).status_code == 422
+        unknown = await anns.http.post("models/nobody/x/predictions", json={"input": {}})
+        assert (unknown.status_code, unknown.json()["status"]) == (422, 422)
+        assert unknown.json()["detail"].startswith("Replicate has no nobody/x, or none that")
 
 
 @pytest.mark.parametrize(("models", "bare_versions"), [({}, False), ({"echo": echo()}, True)])

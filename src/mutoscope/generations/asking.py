@@ -81,7 +81,10 @@ def check_destination(entry: CatalogEntry, destination: str | None) -> None:
     if not is_training and destination is not None:
         raise InvalidRequest(f"{entry.alias} is no training, so it takes no destination.")
     if is_training and not (destination and is_model_name(destination)):
-        raise InvalidRequest(f"{entry.alias} is a training: set destination to owner/name of a model of yours.")
+        raise InvalidRequest(
+            f"{entry.alias} is a training: set destination to the owner/name of a model in the Replicate account that "
+            "this service uses; the model gets the new version."
+        )
 
 
 @dataclass(frozen=True, slots=True)

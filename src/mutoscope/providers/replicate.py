@@ -179,7 +179,10 @@ class Replicate:
         try:
             return document(await self._calls.repeatable("GET", path))
         except PredictionMissing as error:
-            raise CreateRefused(f"Replicate knows no {path}; check the model's reference") from error
+            named = path.removeprefix("models/").replace("/versions/", ":")
+            raise CreateRefused(
+                f"Replicate has no {named}, or none that this service's account there may run; check the reference."
+            ) from error
 
 
 def _create_call(target: ModelReference, request: PredictionRequest) -> tuple[str, dict[str, Any]]:
