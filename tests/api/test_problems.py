@@ -227,7 +227,8 @@ async def test_nonsense_on_the_wire_does_no_harm(here: Service, ann: Person) -> 
 
 
 async def test_a_query_that_means_nothing_or_two_things_is_refused(here: Service, ann: Person) -> None:
-    for path in ("/v1/generations?before=xx", "/v1/generations?before=gen_1", "/v1/credits/transfers?before=xx"):
+    for path in ("/v1/generations?before=xx", "/v1/generations?before=gen_1", "/v1/credits/transfers?before=xx",
+                 "/v1/files?before=xx", "/v1/files?before=gen_00000000000000000000000000"):  # fmt: skip
         assert check(await ann.http.get(path), 422, "invalid_request")["errors"][0]["path"] == "/before"
     check(await here.operator.get("/v1/accounts?after=xx"), 422, "invalid_request")
     for path in ("/v1/generations?limit=1&limit=2", "/v1/generations?limit=1&limit=1"):
