@@ -5,11 +5,9 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from mutoscope.core.clock import Clock
 from mutoscope.core.data_dir import kept_secret, usable
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.settings import Settings
-from mutoscope.providers.pages import ProviderPages
 from mutoscope.providers.replicate import Replicate
 from mutoscope.providers.tokens import Tokens
 from mutoscope.storage.base import ObjectStore
@@ -39,14 +37,6 @@ def open_providers(settings: Settings) -> dict[str, Replicate]:
         tokens = _tokens(account.api_tokens, account.api_token_file)
         found[name] = _replicate(settings, name, tokens, account.webhook_secret)
     return found
-
-
-def open_pages(settings: Settings, clock: Clock) -> ProviderPages:
-    """Reads the provider's public pages, with the tokens of the first account."""
-    if PROVIDER in settings.account_names:
-        return ProviderPages(settings.replicate_base_url, _main_tokens(settings), clock)
-    account = next(iter(settings.replicate_accounts.values()))
-    return ProviderPages(settings.replicate_base_url, _tokens(account.api_tokens, account.api_token_file), clock)
 
 
 def _main_tokens(settings: Settings) -> Tokens:

@@ -12,7 +12,9 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 
 from mutoscope.accounts.service import Accounts
-from mutoscope.adapters import open_links, open_pages, open_providers, open_store
+from mutoscope.adapters import open_links, open_providers, open_store
+from mutoscope.catalog.entries import Entries
+from mutoscope.catalog.owners import Owners
 from mutoscope.catalog.service import Catalog, FetchSchema
 from mutoscope.core.clock import Clock, SystemClock
 from mutoscope.core.errors import ConfigurationError
@@ -35,6 +37,7 @@ from mutoscope.generations.streams.service import Streams
 from mutoscope.generations.telling import KIND
 from mutoscope.providers.pages import ProviderPages
 from mutoscope.providers.replicate import Replicate
+from mutoscope.replicate_protocol.references import parse_reference
 from mutoscope.storage.base import ObjectStore
 from mutoscope.storage.fetch import HttpSource
 from mutoscope.storage.hosts import HostList
@@ -135,7 +138,8 @@ def _runtime(
     poster: Poster,
 ) -> Runtime:
     database, clock = machine.database, machine.clock
-    catalog = Catalog(database, clock, settings.models, _schemas(settings, providers), default=settings.default_model)
+    owners = Owners(Entries(settings.models).all(), main=next(iter(providers)))
+    catalog = Catalog(database, clock, settings.models, _schemas(owners, providers), default=settings.default_model)
     limits = {name: _limits(settings, name) for name in providers}
     uploads = machine.inputs.uploads
     generations = Generations(
@@ -167,7 +171,7 @@ def _runtime(
         provider=next(iter(providers.values())),
         store=machine.store,
         links=links,
-        pages=open_pages(settings, clock),
+        pages=ProviderPages(providers, owners.of, settings.replicate_base_url, clock),
         webhook_secrets=webhook_secrets,
         courier=courier,
         uploads=uploads,
@@ -264,13 +268,9 @@ def _limits(settings: Settings, name: str) -> Limits:
     return Limits(own.admission if own else settings.admission, caps)
 
 
-def _schemas(settings: Settings, providers: Mapping[str, Replicate]) -> FetchSchema:
-    """Asks an account that may run a model for its schema: others may not see it."""
-    owners = {str(one.reference): one.accounts[0] for one in settings.models.values() if one.accounts}
-
+def _schemas(owners: Owners, providers: Mapping[str, Replicate]) -> FetchSchema:
     async def fetch(reference: str) -> dict[str, Any]:
-        owner = owners.get(reference) or next(iter(providers))
-        return await providers[owner].openapi_schema(reference)
+        return await providers[owners.of(parse_reference(reference))].openapi_schema(reference)
 
     return fetch
 

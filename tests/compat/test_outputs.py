@@ -21,6 +21,11 @@ async def test_a_link_is_read_with_or_without_a_key(here: Service, ann: Person, 
         answers = [await anybody.get(url), await anns.http.get(url)]
         part = await anybody.get(url, headers={"Range": "bytes=0-9"})
         head = await anybody.head(url)
+        nowhere = await anybody.get(url, headers={"Range": "bytes=9999999-"})
+        odd = await anybody.get(url, headers={"Range": "words=1-2"})
+    assert (nowhere.status_code, nowhere.json()["status"]) == (416, 416)
+    assert nowhere.headers["content-range"] == f"bytes */{files[0]['size_bytes']}"
+    assert (odd.status_code, odd.json()["title"]) == (400, "The range is not valid")
     for answer in answers:
         assert (answer.status_code, len(answer.content)) == (200, files[0]["size_bytes"])
         assert answer.headers["content-type"] == "image/png"

@@ -1,5 +1,6 @@
 """What is passed through from the provider: read only, briefly kept, and with nothing of the operator's in it."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
+from mutoscope.providers.pages import RATE_EACH
 from tests.api.service import Service, service
 from tests.compat.door import Door, door
 from tests.compat.upstream import TOKEN, Upstream, upstream
@@ -76,6 +78,8 @@ async def test_the_readme_is_text_and_search_has_its_own_method(theirs: Upstream
     assert found.json()["results"][0]["name"] == "found"
     assert theirs.asked[-1].method == "QUERY"
     assert (await theirs.asked[-1].body()).decode() == "ünder water"
+    too_long = await anns.http.request("QUERY", "models", params={"x": "y" * 1000}, content="water")
+    assert (too_long.status_code, len(theirs.asked)) == (422, 3)
 
 
 async def test_only_the_token_of_the_operator_goes_there_and_it_never_comes_back(
@@ -87,6 +91,43 @@ async def test_only_the_token_of_the_operator_goes_there_and_it_never_comes_back
     assert asked.headers["authorization"] == f"Bearer {TOKEN}"
     assert not {"x-mine", "cookie", "mutoscope-account"} & set(asked.headers)
     assert TOKEN not in answer.text + str(answer.headers)
+
+
+async def test_a_token_that_was_replaced_is_not_used_again(database_url: str, tmp_path: Path, theirs: Upstream) -> None:
+    nobody = RunnerProcess(theirs.url, "")
+    settings = settings_for(
+        database_url, tmp_path, nobody, replicate_api_token="r8_refused", replicate_old_api_tokens=[TOKEN]
+    )
+    theirs.pages, theirs.known = {"hardware": [], "collections": {"results": []}}, TOKEN
+    async with service(settings, nobody) as here, here.person("ann") as ann, door(here.url, ann.key) as anns:
+        for path in ("hardware", "collections"):
+            assert (await anns.http.get(path)).status_code == 200, path
+    assert theirs.tokens() == ["r8_refused", TOKEN, TOKEN]
+
+
+async def test_what_an_account_may_run_is_read_with_its_token(
+    database_url: str, tmp_path: Path, theirs: Upstream
+) -> None:
+    nobody, own = RunnerProcess(theirs.url, ""), "r8_of_the_other_account"
+    theirs.pages = {
+        "models/acme/hidden": model("acme", "hidden", "private"),
+        "models/acme/hidden/versions": {"results": []},
+        "deployments/acme/fast": {"owner": "acme", "name": "fast"},
+        "deployments/acme/eu": {"owner": "acme", "name": "eu"},
+    }
+    models = {
+        "hidden": echo(reference=f"acme/hidden:{VERSION}", accounts=["eu"]),
+        "fast": echo(reference="deployments/acme/fast"),
+        "eu": echo(reference="deployments/acme/eu", accounts=["eu"]),
+    }
+    more = {"replicate_api_token": TOKEN, "replicate_accounts": {"eu": {"api_tokens": [own]}}}
+    settings = settings_for(database_url, tmp_path, nobody, models=models, replicate_webhook_secret=None, **more)
+    async with service(settings, nobody) as here, here.person("ann") as ann, door(here.url, ann.key) as anns:
+        for path in ("models/acme/hidden", "models/acme/hidden/versions"):
+            assert (await anns.http.get(path)).status_code == 200, path
+        listed = (await anns.http.get("deployments")).json()["results"]
+    assert [one["name"] for one in listed] == ["fast", "eu"]
+    assert theirs.tokens() == [own, own, TOKEN, own]
 
 
 async def test_the_next_page_is_ours_too(here: Service, theirs: Upstream, anns: Door) -> None:
@@ -112,12 +153,14 @@ async def test_private_models_and_deployments_show_only_where_they_are_offered(t
         "models/acme/secret/versions": {"results": [{"id": VERSION}]},
         "models/acme/secret/readme": PlainTextResponse("internal"),
         "models/acme/hidden": model("acme", "hidden", "private"),
+        "models/acme/fast": model("acme", "fast", "private"),
         "models/acme/odd": {"owner": "acme", "name": "odd"},
         "deployments": {"results": [{"owner": "acme", "name": "secret"}]},
         "deployments/acme/fast": {"owner": "acme", "name": "fast", "current_release": release},
         "deployments/acme/secret": {"owner": "acme", "name": "secret"},
     }
-    for path in ("models/acme/secret", "models/acme/secret/versions", "models/acme/secret/readme", "models/acme/odd"):
+    secret = ("models/acme/secret", "models/acme/secret/versions", "models/acme/secret/readme")
+    for path in (*secret, "models/acme/odd", "models/acme/fast"):
         assert (await anns.http.get(path)).status_code == 404, path
     assert (await anns.http.get("deployments/acme/secret")).status_code == 404
     assert (await anns.http.get("models/acme/hidden")).json()["name"] == "hidden"
@@ -133,8 +176,10 @@ async def test_private_models_and_deployments_show_only_where_they_are_offered(t
         (JSONResponse({"detail": "Unauthenticated"}, 401), 502),
         (JSONResponse({"detail": "no"}, 403), 502),
         (JSONResponse({"detail": "slow down"}, 429, {"Retry-After": "7"}), 429),
+        (JSONResponse({"detail": "slow down", "retry_after": 7}, 429), 429),
+        (JSONResponse({"detail": "Your rate limit resets in ~7s."}, 429), 429),
         (JSONResponse({"detail": "oops"}, 500), 503),
-        (RedirectResponse("https://elsewhere.example/"), 503),
+        (RedirectResponse("https://elsewhere.example/"), 502),
         (Response("<html>", media_type="text/html"), 503),
         (Response(b"[" * 100_000, media_type="application/json"), 503),
         (Response(bytes(9_000_000), media_type="application/json"), 503),
@@ -171,3 +216,15 @@ async def test_nothing_can_be_changed_there(theirs: Upstream, anns: Door) -> Non
         answer = await anns.http.request(method, path, content=json.dumps({}))
         assert (answer.status_code, answer.json()["status"]) == (403, 403), path
     assert theirs.asked == []
+
+
+async def test_an_account_reads_no_more_than_its_share(theirs: Upstream, anns: Door) -> None:
+    theirs.pages = {"search": {"models": [], "collections": [], "pages": []}}
+    async with asyncio.timeout(30):
+        number = 0
+        while (answer := await anns.http.get("search", params={"query": str(number)})).status_code == 200:
+            number += 1
+    assert number >= RATE_EACH.burst
+    assert (answer.status_code, answer.json()["status"], answer.json()["retry_after"]) == (429, 429, 1)
+    assert answer.headers["retry-after"] == "1"
+    assert len(theirs.asked) == number

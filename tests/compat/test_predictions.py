@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.api.service import Person, Service, service
-from tests.compat.door import ECHO, Door, door
-from tests.world import PRICE, RunnerProcess, settings_for
+from tests.compat.door import ECHO, Door, Json, door
+from tests.world import PRICE, RunnerProcess, echo, settings_for
 
 
 async def test_a_prediction_is_a_generation(ann: Person, anns: Door) -> None:
@@ -162,18 +162,39 @@ async def test_a_model_without_a_price_is_refused_with_the_way_to_price_it(here:
 async def test_with_a_default_price_any_model_runs_at_it_but_none_below_its_own(
     database_url: str, tmp_path: Path, runner: RunnerProcess
 ) -> None:
-    default = {"price": {"per_run": 7}, "credit_type": "image_generation"}
+    default = {"price": {"per_run": 1}, "credit_type": "image_generation"}
     settings = settings_for(database_url, tmp_path, runner, default_model=default)
     async with service(settings, runner) as here, here.person("ann") as ann, door(here.url, ann.key) as anns:
         painted = await anns.run(path="models/mutoscope/painter/predictions", body={"input": {"prompt": "a pond"}})
         assert painted["status"] == "succeeded", painted
-        assert await ann.credits() == (993, 0, 7)
+        assert await ann.credits() == (999, 0, 1)
         await anns.run()
-        assert await ann.credits() == (993 - PRICE, 0, 7 + PRICE)
+        assert await ann.credits() == (999 - PRICE, 0, 1 + PRICE)
         native = {"model": "mutoscope/echo", "input": {"text": "a", "output": "text"}}
         answer = await ann.http.post("/v1/generations", json=native, headers={"Prefer": "wait=30"})
         assert (answer.json()["model"], answer.json()["credits"]["charged"]) == ("echo", PRICE)
         version = (await anns.http.get("models/mutoscope/echo")).json()["latest_version"]["id"]
-        bare = await anns.run(path="predictions", body={"version": version})
-        assert (bare["output"], bare["version"]) == ("hello", version)
+        for other_name in (version, f"mutoscope/echo:{version}"):
+            by_version = await anns.ask(path="predictions", body={"version": other_name})
+            assert (by_version.status_code, by_version.json()["title"]) == (422, "This model has no price here")
+            answer = await ann.http.post("/v1/generations", json={**native, "model": other_name})
+            assert (answer.status_code, answer.json()["code"]) == (422, "model_not_priced")
+        assert await ann.credits() == (999 - 2 * PRICE, 0, 1 + 2 * PRICE)
         assert (await anns.http.post(ECHO, json={"input": {"nope": 1}})).status_code == 422
+        unknown = await anns.http.post("models/nobody/x/predictions", json={"input": {}})
+        assert (unknown.status_code, unknown.json()["status"]) == (422, 422)
+        assert unknown.json()["detail"].startswith("Replicate has no nobody/x, or none that")
+
+
+@pytest.mark.parametrize(("models", "bare_versions"), [({}, False), ({"echo": echo()}, True)])
+async def test_a_version_alone_runs_at_the_default_price_where_no_other_is_in_danger_or_that_is_meant(
+    database_url: str, tmp_path: Path, runner: RunnerProcess, models: Json, bare_versions: bool
+) -> None:
+    """All that both official clients send of ``owner/name:version``."""
+    default = {"price": {"per_run": 1}, "bare_versions": bare_versions}
+    settings = settings_for(database_url, tmp_path, runner, models=models, default_model=default)
+    async with service(settings, runner) as here, here.person("ann") as ann, door(here.url, ann.key) as anns:
+        version = (await anns.http.get("models/mutoscope/painter")).json()["latest_version"]["id"]
+        done = await anns.run(path="predictions", body={"version": version, "input": {"prompt": "a pond"}})
+        assert (done["status"], done["version"]) == ("succeeded", version)
+        assert await ann.credits() == (999, 0, 1)

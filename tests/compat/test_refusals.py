@@ -33,6 +33,19 @@ async def test_an_operator_must_say_for_whom(here: Service) -> None:
         _is_an_error(await one.http.get("account", headers={"Mutoscope-Account": "nobody"}), 404)
 
 
+async def test_an_account_may_be_named_in_any_script(here: Service) -> None:
+    key = here.operator.headers["authorization"].partition(" ")[2]
+    async with here.person("jürgen"), door(here.url, key) as one:
+        answer = await one.http.get("account", headers=[(b"Mutoscope-Account", "jürgen".encode())])
+        assert answer.json()["username"] == "jürgen"
+        for name in (b"\xff", "jürgen".encode("latin-1"), b"\xed\xa0\x80", b"", b"x" * 256):
+            answer = await one.http.get("account", headers=[(b"Mutoscope-Account", name)])
+            _is_an_error(answer, 422)
+            assert "Mutoscope-Account" in answer.json()["detail"]
+        twice = [(b"Mutoscope-Account", b"ann"), (b"Mutoscope-Account", b"bob")]
+        _is_an_error(await one.http.get("account", headers=twice), 422)
+
+
 async def test_without_credits(here: Service) -> None:
     async with here.person("poor", credits=PRICE - 1) as poor, door(here.url, poor.key) as one:
         answer = await one.ask()
@@ -65,6 +78,7 @@ HEADERS = [
     {"Cancel-After": "٣٣s"},
     {"Prefer": "wait=0"},
     {"Prefer": "wait=61"},
+    {"Prefer": "wait=9999999999"},
     {"Idempotency-Key": ""},
     {"Idempotency-Key": "x" * 256},
     {"Mutoscope-Account": "bob"},
@@ -72,6 +86,9 @@ HEADERS = [
 VERSIONS = ["", "x", "a/b/c", "a b", "a/b:123", "g" * 64, "../x", "a/" + "b" * 300, "ä/ö", "a/b\x7f"]
 QUERIES = [
     "cursor=%00",
+    "cursor=zzz",
+    "cursor=gen_1",
+    "cursor=file_00000000000000000000000000",
     "cursor=" + "x" * 100,
     "created_after=yesterday",
     "created_before=9999-99-99",
@@ -119,6 +136,17 @@ async def test_a_body_that_is_no_prediction(anns: Door) -> None:
         assert answer.json()["detail"]
     answer = await anns.http.post(ECHO, content=b'{"input": {"text": "\\u0000"}}')
     _is_an_error(answer, 422)
+    assert [one["field"] for one in answer.json()["invalid_fields"]] == ["input.text"]
+    assert "errors" not in answer.json(), "which is what the other API says"
+
+
+async def test_an_error_says_nothing_of_the_code_behind_it(anns: Door) -> None:
+    for path in (ECHO, "predictions"):
+        for content in (b"[]", b'"x"', b'{"input": []}', b'{"input": {"seconds": ' + b"9" * 5000 + b"}}"):
+            answer = await anns.http.post(path, content=content)
+            for word in ("CreatePrediction", "CreateVersionPrediction", "dictionary", "sys.", "int_max_str"):
+                assert word not in answer.text, answer.text
+            assert answer.json()["detail"]
 
 
 async def test_a_body_without_a_media_type_is_read_all_the_same(anns: Door) -> None:
@@ -129,6 +157,8 @@ async def test_a_body_without_a_media_type_is_read_all_the_same(anns: Door) -> N
 async def test_a_body_that_is_too_large(anns: Door) -> None:
     answer = await anns.ask(text="x" * 1_100_000)
     _is_an_error(answer, 413)
+    assert answer.json().keys() == {"title", "detail", "status", "limit_bytes"}
+    assert answer.headers["connection"] == "close"
 
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(20):
@@ -152,6 +182,8 @@ async def test_references_queries_ids_and_webhooks_that_name_nothing(anns: Door)
         _is_an_error(await anns.ask("predictions", body={"version": version}), 422)
     for query in QUERIES:
         _is_an_error(await anns.http.get(f"predictions?{query}"), 422)
+    for path in ("trainings?cursor=zzz", "files?cursor=zzz", "files?cursor=gen_00000000000000000000000000"):
+        _is_an_error(await anns.http.get(path), 422)
     for prediction_id in NOT_THERE:
         _is_an_error(await anns.http.get(f"predictions/{prediction_id}"), 404)
         _is_an_error(await anns.http.post(f"predictions/{prediction_id}/cancel"), 404)

@@ -109,6 +109,8 @@ async def test_what_is_wrong_is_refused_before_anything_is_held(
         await anns.http.post(f"models/{SCRIBE}/versions/{version}/trainings", json={"input": {}}),
     ):
         assert answer.status_code == 422, answer.text
+    nowhere = (await train(anns, version, "nowhere")).json()["detail"]
+    assert "owner/name of a model in the Replicate account that this service uses" in nowhere
     assert await ann.credits() == (1000, 0, 0)
     assert (await anns.http.get("trainings")).json()["results"] == []
 

@@ -62,7 +62,6 @@ async def test_all_events_in_order_signed_and_the_last_is_the_prediction(
         (["output"], {"fail": "no"}, []),
         (["start"], {}, ["processing"]),
         (["start", "completed"], {"fail": "no"}, ["processing", "failed"]),
-        (["logs"], {"fail": "no"}, []),
         ([], {}, []),
     ],
 )
@@ -72,7 +71,15 @@ async def test_only_what_was_asked_for_is_told(
     body = {"webhook": hook.url} | ({} if wanted is None else {"webhook_events_filter": wanted})
     await anns.run(body=body, **inputs)
     await _told(here)
-    assert [one for one in hook.statuses() if wanted != ["logs"]] == statuses
+    assert hook.statuses() == statuses
+
+
+async def test_who_asked_for_logs_alone_is_not_told_of_the_end(here: Service, anns: Door, hook: Receiver) -> None:
+    body = {"webhook": hook.url, "webhook_events_filter": ["logs"]}
+    running = await anns.start(seconds=2, fail="no", body=body)
+    await hook.until(lambda: len(hook.taken) >= 1)
+    assert (await anns.reach(running["id"]))["status"] == "failed"
+    assert {one.event for one in await _told(here)} == {"progress"}
 
 
 async def test_a_refused_or_canceled_prediction_is_told_of_too(here: Service, anns: Door, hook: Receiver) -> None:

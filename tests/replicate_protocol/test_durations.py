@@ -41,6 +41,7 @@ def test_cancel_after_is_never_shorter_than_asked_nor_than_the_minimum() -> None
         ("", None),
         ("wait", 60),
         ("wait=5", 5),
+        ("wait=05", 5),
         ("respond-async, wait=7", 7),
         ("wait = 60", 60),
         ("waiting", None),
@@ -50,7 +51,7 @@ def test_prefer(text: str | None, seconds: int | None) -> None:
     assert parse_prefer_wait(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["wait=0", "wait=61"])
+@pytest.mark.parametrize("text", ["wait=0", "wait=61", "wait=9999999999", "wait=" + "9" * 5000])
 def test_prefer_refuses(text: str) -> None:
     with pytest.raises(InvalidRequest):
         parse_prefer_wait(text)

@@ -112,10 +112,11 @@ def test_a_short_secret_is_refused_at_start(secrets: tuple[bytes, ...]) -> None:
 
 
 def test_files_are_served_as_what_they_are_and_never_run() -> None:
-    for media_type in ("image/svg+xml", "text/html", "application/xml"):
+    for media_type in ("image/svg+xml", "text/html", "application/xml", "application/json", "application/zip"):
         assert serving_headers(media_type)["Content-Disposition"] == "attachment"
+    for media_type in ("image/png", "audio/mpeg", "video/mp4", "application/pdf", "text/plain"):
+        assert "Content-Disposition" not in serving_headers(media_type)
     headers = serving_headers("image/png")
-    assert "Content-Disposition" not in headers
     assert (headers["Content-Type"], headers["X-Content-Type-Options"]) == ("image/png", "nosniff")
     assert "sandbox" in headers["Content-Security-Policy"]
 

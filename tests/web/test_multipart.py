@@ -62,6 +62,7 @@ BROKEN = {
     "two files": part("content", b"1") + part("content", b"2") + END,
     "a field without end": part("metadata", bytes(MAX_FIELD_BYTES + 1)) + part("content", b"1") + END,
     "too many fields": b"".join(part(f"f{n}", b"") for n in range(MAX_PARTS)) + part("content", b"1") + END,
+    "headers without end": b"--the-mark\r\n" + b"X: y\r\n" * 1000 + part("content", b"1").partition(b"\r\n")[2] + END,
     "a header without end": b"--the-mark\r\nX: " + b"y" * 20_000 + b"\r\n\r\nz\r\n" + END,
 }
 

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from mutoscope.core.clock import SystemClock
 from mutoscope.core.killpoints import NoKillPoints
@@ -138,7 +139,24 @@ async def test_a_slow_receiver_delays_nobody_else(
         await desk.owe(*(owed(people.bob, f"b{n}", url=hook.url) for n in range(20)))
         courier.ring()
         await hook.until(lambda: len(hook.taken) == 20)
-        assert len(swamp.taken) < 3 * PER_ACCOUNT
+        assert len(swamp.taken) == PER_ACCOUNT
+        swamp.freed.set()
+
+
+async def test_an_account_gets_only_the_places_that_it_has_left(
+    database: Database, desk: Desk, people: People, hook: Receiver
+) -> None:
+    async with receiver() as swamp, couriers(database, timeout_s=60) as (courier,):
+        swamp.usual = "silent"
+        await desk.owe(*(owed(people.ann, f"a{n}", url=swamp.url) for n in range(PER_ACCOUNT - 1)))
+        courier.ring()
+        await swamp.until(lambda: len(swamp.taken) == PER_ACCOUNT - 1)
+        await desk.owe(*(owed(people.ann, f"more{n}", url=swamp.url) for n in range(PER_ACCOUNT)))
+        await desk.owe(owed(people.bob, "b", url=hook.url))
+        courier.ring()
+        await hook.until(lambda: len(hook.taken) == 1)
+        started = [one for one in await desk.all() if one.account_id == people.ann and one.attempts]
+        assert len(started) == PER_ACCOUNT
         swamp.freed.set()
 
 
@@ -156,6 +174,22 @@ async def test_two_couriers_send_each_message_once(
     assert {one.state for one in found} == {"delivered"}
 
 
+async def test_what_became_of_a_delivery_that_is_no_longer_its_own_is_not_for_a_courier_to_say(
+    database: Database, desk: Desk, people: People, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with receiver() as swamp, couriers(database, timeout_s=60) as (courier,):
+        swamp.usual = "silent"
+        await desk.owe(owed(people.ann, "g1", url=swamp.url, max_attempts=1), owed(people.bob, "g2", url=swamp.url))
+        courier.ring()
+        await swamp.until(lambda: len(swamp.taken) == 2)
+        async with database.write() as session:  # as another does that takes it over
+            mine = WebhookDelivery.subject_id == "g1"
+            await session.execute(update(WebhookDelivery).where(mine).values(attempts=WebhookDelivery.attempts + 1))
+        swamp.freed.set()
+    assert [(one.subject_id, one.state) for one in await desk.all()] == [("g1", "pending"), ("g2", "pending")]
+    assert "given up" not in caplog.text
+
+
 async def test_a_stop_lets_a_try_end(database: Database, desk: Desk, people: People, hook: Receiver) -> None:
     async with couriers(database) as (courier,):
         await desk.owe(owed(people.ann, "g1", url=hook.url))
@@ -168,3 +202,10 @@ async def test_a_stop_lets_a_try_end(database: Database, desk: Desk, people: Peo
 def test_the_pause_between_tries_doubles_up_to_an_hour() -> None:
     for attempts, most in ((1, 1), (2, 2), (5, 16), (12, 2048), (13, 3600), (40, 3600)):
         assert all(most / 2 <= retry_s(attempts, base_s=1) <= most for _ in range(20))
+
+
+def test_with_the_defaults_the_last_try_is_two_to_four_hours_after_the_first() -> None:
+    usual = WebhookSettings()
+    for _ in range(20):
+        pauses_s = [retry_s(attempts, base_s=usual.retry_s) for attempts in range(1, usual.max_attempts)]
+        assert 2 <= sum(pauses_s) / 3600 <= 4.2

@@ -1,7 +1,7 @@
 """What is owed: once, in order, fairly, and never by two senders at the same time."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -38,10 +38,15 @@ class Desk:
         async with self.database.write() as session:
             await deliveries.owe_progress(session, what, now=self.clock.now())
 
+    async def replace(self, key: str, later: Owed) -> None:
+        async with self.database.write() as session:
+            await deliveries.drop(session, key, now=self.clock.now())
+            await deliveries.owe(session, later, now=self.clock.now())
+
     async def claim(
-        self, *, total: int = 100, per_account: int = 100, busy: Sequence[str] = ()
+        self, *, total: int = 100, per_account: int = 100, under_way: Mapping[str, int] | None = None
     ) -> list[WebhookDelivery]:
-        limits = ClaimLimits(LEASE, total, per_account, busy)
+        limits = ClaimLimits(LEASE, total, per_account, under_way or {})
         async with self.database.write() as session:
             return list(await deliveries.claim(session, limits, now=self.clock.now()))
 
@@ -134,9 +139,10 @@ async def test_no_account_takes_all_the_places(database: Database, clock: Manual
     await desk.owe(owed(people.bob, "b1"), owed(people.bob, "b2"))
     found = await desk.claim(total=4, per_account=3)
     assert sorted(one.account_id for one in found) == sorted([people.ann] * 2 + [people.bob] * 2)
-    rest = await desk.claim(busy=[people.bob], per_account=3)
+    rest = await desk.claim(under_way={people.bob: 2, people.ann: 2}, per_account=5)
     assert {one.account_id for one in rest} == {people.ann}
     assert len(rest) == 3
+    assert await desk.claim(under_way={people.ann: 5}, per_account=5) == []
 
 
 async def test_progress_is_gathered_and_told_at_most_every_half_second(
@@ -161,15 +167,89 @@ async def test_progress_is_gathered_and_told_at_most_every_half_second(
     assert len({first.message_id, second.message_id, third.message_id}) == 3
 
 
+async def test_newer_news_waits_until_the_post_under_way_has_ended(
+    database: Database, clock: ManualClock, people: People
+) -> None:
+    desk, news = Desk(database, clock), owed(people.ann, "g1", "progress", max_attempts=1)
+    await desk.progress(news)
+    (first,) = await desk.claim()
+    for _ in range(3):
+        clock.advance(PROGRESS_EVERY)
+        await desk.progress(news)
+        assert await desk.claim() == [], "two posts at a time could arrive in any order"
+    assert not await desk.end(first)
+    (second,) = await desk.claim()
+    assert second.message_id != first.message_id
+    assert await desk.end(second)
+    assert await desk.claim() == []
+
+
+async def test_newer_news_is_told_though_the_sender_before_it_died(
+    database: Database, clock: ManualClock, people: People
+) -> None:
+    desk, news = Desk(database, clock), owed(people.ann, "g1", "progress", max_attempts=1)
+    await desk.progress(news)
+    (first,) = await desk.claim()
+    await desk.progress(news)
+    clock.advance(LEASE)
+    (again,) = await desk.claim()
+    assert again.attempts > again.max_attempts
+    assert not await desk.end(first)
+    assert not await desk.write(again, state="given_up", due_at=None, ended_at=clock.now())
+    clock.advance(PROGRESS_EVERY)
+    (newer,) = await desk.claim()
+    assert (newer.attempts, newer.message_id == first.message_id) == (1, False)
+    assert await desk.end(newer)
+
+
+async def test_the_end_waits_for_the_progress_that_is_being_told_and_not_for_more(
+    database: Database, clock: ManualClock, people: People
+) -> None:
+    desk, news = Desk(database, clock), owed(people.ann, "g1", "progress", max_attempts=1)
+    await desk.progress(news)
+    (progress,) = await desk.claim()
+    await desk.progress(news)
+    clock.advance(PROGRESS_EVERY)
+    await desk.replace(news.key, owed(people.ann, "g1"))
+    assert await desk.claim() == []
+    assert await desk.end(progress)
+    (end,) = await desk.claim()
+    assert end.event == "completed"
+    assert await desk.end(end)
+    assert await desk.claim() == []
+
+
+async def test_two_senders_never_tell_of_one_subject_at_the_same_time(
+    database: Database, clock: ManualClock, people: People
+) -> None:
+    desk, news = Desk(database, clock), owed(people.ann, "g1", "progress", max_attempts=1)
+    under_way: list[str] = []
+    told: list[str] = []
+
+    async def send() -> None:
+        while len(told) < 20:
+            for one in await desk.claim():
+                under_way.append(one.message_id)
+                for _ in range(3):
+                    await desk.progress(news)
+                    clock.advance(PROGRESS_EVERY)
+                assert under_way == [one.message_id]
+                told.append(under_way.pop())
+                await desk.end(one)
+
+    await desk.progress(news)
+    async with asyncio.timeout(60):
+        await asyncio.gather(send(), send())
+    assert len(set(told)) == len(told) >= 20
+
+
 async def test_what_is_dropped_is_not_sent_nor_waited_for(
     database: Database, clock: ManualClock, people: People
 ) -> None:
     desk = Desk(database, clock)
     await desk.progress(owed(people.ann, "g1", "progress"))
     clock.advance(timedelta(milliseconds=1))
-    async with database.write() as session:
-        await deliveries.drop(session, "g1:progress", now=clock.now())
-        await deliveries.owe(session, owed(people.ann, "g1"), now=clock.now())
+    await desk.replace("g1:progress", owed(people.ann, "g1"))
     (only,) = await desk.claim()
     assert only.event == "completed"
 

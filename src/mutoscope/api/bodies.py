@@ -9,7 +9,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mutoscope.api import problems
 from mutoscope.api.problems import TooLarge, UnsupportedMediaType
+from mutoscope.compat import problems as front_door
 from mutoscope.core.strict_json import read_json
+from mutoscope.generations.as_prediction import PATH
 
 MAX_JSON_BYTES = 1024 * 1024
 MAX_CALLBACK_BYTES = 10 * 1024 * 1024
@@ -38,8 +40,7 @@ class BodyLimit:
             return
         limit = self._limit(scope["method"], scope["path"])
         if _declared_bytes(scope) > limit:
-            refusal = problems.answer(_too_large(limit), instance=scope["path"], headers={"Connection": "close"})
-            await refusal(scope, receive, send)
+            await _refusal(limit, scope["path"])(scope, receive, send)
             return
         await self._app(scope, _Counted(receive, limit), send)
 
@@ -114,6 +115,14 @@ def _declared_bytes(scope: Scope) -> int:
         if name == b"content-length" and value.isdigit():
             return int(value[:20])
     return 0
+
+
+def _refusal(limit: int, path: str) -> Response:
+    """The answer in the shape of the API that was meant."""
+    error = _too_large(limit)
+    refusal = front_door.answer(error) if path.startswith(f"{PATH}/") else problems.answer(error, instance=path)
+    refusal.headers["Connection"] = "close"
+    return refusal
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -9,9 +9,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from mutoscope.accounts.principal import Principal
 from mutoscope.api.parts import Parts
 from mutoscope.core.errors import Forbidden, InvalidRequest, Unauthenticated
-from mutoscope.web.printable import is_printable
+from mutoscope.web.printable import ACCOUNT_HEADER, account_name
 
-ACCOUNT_HEADER = "Mutoscope-Account"
 # Headers of which a second one would leave open which of them counts.
 _SINGLE = ("authorization", "mutoscope-account", "idempotency-key", "content-type")
 
@@ -46,7 +45,8 @@ async def caller(
         raise InvalidRequest(f"The header {doubled[0]} came more than once.")
     if credentials is None:
         raise Unauthenticated("Send an API key: Authorization: Bearer mk_….")
-    return await parts.accounts.authenticate(credentials.credentials, act_for=_decoded(mutoscope_account))
+    act_for = None if mutoscope_account is None else account_name(mutoscope_account)
+    return await parts.accounts.authenticate(credentials.credentials, act_for=act_for)
 
 
 Caller = Annotated[Principal, Depends(caller)]
@@ -79,16 +79,3 @@ async def operating(principal: Caller) -> Principal:
 
 
 OnBehalf = Annotated[Acting, Depends(acting)]
-
-
-def _decoded(value: str | None) -> str | None:
-    """Header values come as Latin-1; people send UTF-8."""
-    if value is None:
-        return None
-    try:
-        text = value.encode("latin-1").decode("utf-8").strip()
-    except UnicodeError as error:
-        raise InvalidRequest(f"The header {ACCOUNT_HEADER} is not UTF-8.") from error
-    if not is_printable(text):
-        raise InvalidRequest(f"The header {ACCOUNT_HEADER} must be 1 to 255 printable characters.")
-    return text

@@ -16,6 +16,8 @@ from starlette.exceptions import HTTPException
 from mutoscope.catalog.schema import InvalidInput
 from mutoscope.core.errors import InvalidRequest, MutoscopeError, Unauthenticated
 from mutoscope.core.json_limits import pointer_part
+from mutoscope.web.local_files import RangeNotSatisfiable
+from mutoscope.web.messages import said_plainly
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +104,8 @@ def answer(error: MutoscopeError, *, instance: str, headers: Mapping[str, str] |
     if error.retryable:
         wait_s: float = getattr(error, "retry_after_s", DEFAULT_RETRY_AFTER_S)
         all_headers["Retry-After"] = str(math.ceil(wait_s))
+    if isinstance(error, RangeNotSatisfiable):
+        all_headers["Content-Range"] = f"bytes */{error.size_bytes}"
     if isinstance(error, Unauthenticated):
         all_headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse({**extra, **body}, error.status, headers=all_headers, media_type=MEDIA_TYPE)
@@ -131,7 +135,7 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
 def _one_error(one: Mapping[str, Any]) -> dict[str, str]:
     place: Sequence[Any] = one["loc"]
     pointer = "".join(f"/{pointer_part(part)}" for part in place[1:])
-    return {"in": str(place[0]), "path": pointer[:200], "message": str(one["msg"])[:200]}
+    return {"in": str(place[0]), "path": pointer[:200], "message": said_plainly(one)}
 
 
 def _refused(request: Request, error: Exception) -> JSONResponse:

@@ -28,6 +28,7 @@ Ref = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[
 """An id of ours."""
 
 GenerationRef = Annotated[str, StringConstraints(max_length=64, pattern=r"^gen_[0-9a-z]{26}$")]
+FileRef = Annotated[str, StringConstraints(max_length=64, pattern=r"^file_[0-9a-z]{26}$")]
 AccountId = Annotated[str, StringConstraints(max_length=64, pattern=r"^acct_[0-9a-z]{26}$")]
 """Cursors, which the database compares: anything else would give a page that means nothing."""
 

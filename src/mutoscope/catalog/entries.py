@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Literal
 
 from mutoscope.core.errors import ConfigurationError, MutoscopeError, NotFound
-from mutoscope.core.model_settings import ModelSettings, ModelTerms
+from mutoscope.core.model_settings import DefaultModelSettings, ModelSettings, ModelTerms
 from mutoscope.replicate_protocol.references import InvalidReference, ModelReference, parse_reference
 
 Kind = Literal["prediction", "training"]
@@ -39,7 +39,7 @@ class Entries:
         ConfigurationError: A model's reference cannot be read; names the alias.
     """
 
-    def __init__(self, models: Mapping[str, ModelSettings], default: ModelTerms | None = None) -> None:
+    def __init__(self, models: Mapping[str, ModelSettings], default: DefaultModelSettings | None = None) -> None:
         self._default = default
         self._by_alias = {alias: _entry(alias, settings) for alias, settings in models.items()}
 
@@ -52,6 +52,7 @@ class Entries:
 
         Raises:
             NotFound: There is none; names the aliases that look like it.
+            NotPriced: The default price is not for it.
         """
         if entry := self._by_alias.get(alias) or self._by_default(alias):
             return entry
@@ -65,7 +66,7 @@ class Entries:
         Else, for predictions only, one at the default price: a training may cost a thousand times as much.
 
         Raises:
-            NotPriced: There is neither; says how to price it.
+            NotPriced: There is neither, or the default price is not for it; says how to price it.
         """
         if entry := self.listed(reference, kind):
             return entry
@@ -95,14 +96,44 @@ class Entries:
             reference = parse_reference(alias)
         except InvalidReference:
             return None
-        # What has a price of its own is not to be had for the default price under its other name.
         return self.listed(reference, "prediction") or self._ad_hoc(reference)
 
     def _ad_hoc(self, reference: ModelReference) -> CatalogEntry | None:
         if self._default is None or len(str(reference)) > MAX_REFERENCE_CHARS:
             return None
+        if reference.kind != "deployment":
+            self._refuse_to_undercut(reference, self._default)
         terms = {name: getattr(self._default, name) for name in ModelTerms.model_fields}
         return CatalogEntry(str(reference), ModelSettings(reference=str(reference), **terms), reference)
+
+    def _refuse_to_undercut(self, wanted: ModelReference, default: DefaultModelSettings) -> None:
+        """A model with a price of its own is not to be had for the default price, by another of its versions."""
+        priced = [one for one in self._by_alias.values() if one.settings.kind == "prediction"]
+        if wanted.model is None:
+            if priced and not default.bare_versions:
+                raise _of_which_model(wanted)
+            return
+        for one in priced:
+            model = one.reference.model
+            if model and one.reference.kind != "deployment" and model.lower() == wanted.model.lower():
+                raise _has_its_own(wanted, one)
+
+
+def _of_which_model(wanted: ModelReference) -> NotPriced:
+    return NotPriced(
+        f"{wanted} does not say of which model it is a version, which may be one with a price of its own. Ask for "
+        f'"owner/name:{wanted}". Whoever operates this service can give it a price in mutoscope.toml: '
+        f'[models.my-model] reference = "{wanted}" price = {{ per_run = 1 }}; or say that the default price holds for '
+        "every version that comes without its owner and name: [default_model] bare_versions = true."
+    )
+
+
+def _has_its_own(wanted: ModelReference, entry: CatalogEntry) -> NotPriced:
+    return NotPriced(
+        f"{wanted} has no price here: its model has one of its own, for {entry.reference}, so the default price is not "
+        f"for it. Ask for {entry.reference}. Whoever operates this service can give it another entry in "
+        f'mutoscope.toml: [models.{entry.alias}-2] reference = "{wanted}" price = {{ per_run = 1 }}.'
+    )
 
 
 def _training_not_priced(reference: ModelReference) -> NotPriced:

@@ -10,7 +10,7 @@ from mutoscope.catalog.pricing import Quote
 from mutoscope.catalog.schema import InvalidInput
 from mutoscope.catalog.schemas import FetchSchema, Loaded, Schemas
 from mutoscope.core.clock import Clock
-from mutoscope.core.model_settings import ModelSettings, ModelTerms
+from mutoscope.core.model_settings import DefaultModelSettings, ModelSettings
 from mutoscope.db import Database
 from mutoscope.replicate_protocol.references import ModelReference
 
@@ -37,7 +37,7 @@ class Catalog:
         models: Mapping[str, ModelSettings],
         fetch_schema: FetchSchema,
         provider: str = "replicate",
-        default: ModelTerms | None = None,
+        default: DefaultModelSettings | None = None,
     ) -> None:
         self._entries = Entries(models, default)
         self._schemas = Schemas(database, clock, fetch_schema, provider)
@@ -51,6 +51,7 @@ class Catalog:
 
         Raises:
             NotFound: There is none; names the aliases that look like it.
+            NotPriced: The default price is not for it.
         """
         return self._entries.get(alias)
 
@@ -58,7 +59,7 @@ class Catalog:
         """What runs or trains the model that Replicate calls ``reference``.
 
         Raises:
-            NotPriced: It has no entry of this kind, and no default price; says how to price it.
+            NotPriced: It has no entry of this kind, and the default price is not for it; says how to price it.
         """
         return self._entries.resolve(reference, kind)
 

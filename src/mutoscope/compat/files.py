@@ -36,7 +36,7 @@ async def create(request: Request) -> Response:
 async def page(request: Request) -> Response:
     """``GET /files``, newest first."""
     parts, owner = parts_of(request), await _owner(request)
-    before = cursor_of(request)
+    before = cursor_of(request, "file")
     found = await parts.uploads.page(account_of(request), limit=PAGE_SIZE + 1, before=before)
     more = urlencode({"cursor": found[PAGE_SIZE - 1].id}) if len(found) > PAGE_SIZE else None
     results = [File.model_validate(_shown(parts, one, owner)) for one in found[:PAGE_SIZE]]

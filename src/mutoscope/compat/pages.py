@@ -6,6 +6,7 @@ offers them, with an entry in the settings; and nothing can be changed there.
 
 import json
 import re
+from dataclasses import replace
 from typing import Any, NoReturn, cast
 
 from starlette.requests import Request
@@ -13,7 +14,7 @@ from starlette.responses import Response
 
 from mutoscope.bootstrap import Runtime
 from mutoscope.compat.problems import NOT_FOUND, Refused
-from mutoscope.compat.requests import guarded, parts_of
+from mutoscope.compat.requests import account_of, guarded, parts_of
 from mutoscope.core.errors import InvalidRequest, NotFound
 from mutoscope.generations.as_prediction import PATH
 from mutoscope.providers.base import ProviderDown
@@ -46,19 +47,18 @@ async def search_models(request: Request) -> Response:
         raise InvalidRequest("The words to search for are not UTF-8.") from error
     if not 0 < len(words) <= MAX_SEARCH_CHARS:
         raise InvalidRequest(f"Search for 1 to {MAX_SEARCH_CHARS} characters.")
-    page = await parts_of(request).pages.read("models", dict(request.query_params), search=words)
-    return _answer(parts_of(request), page)
+    return await _pass_on(request, "models", search=words)
 
 
 async def model(request: Request) -> Response:
     """``GET /models/{owner}/{name}``, and what is below it: ``/versions``, ``/readme``, ``/examples``."""
     parts = parts_of(request)
     reference = _reference(request)
-    shown = await parts.pages.read(f"models/{reference.model}", {})
+    shown = await parts.pages.read(f"models/{reference.model}", {}, asker=account_of(request), about=reference)
     if not _may_see(parts, reference, shown):
         raise NotFound(NOT_FOUND)
     below = request.url.path.partition("/v1/models/")[2].split("/")[2:]
-    return await _pass_on(request, "/".join([f"models/{reference.model}", *below]))
+    return await _pass_on(request, "/".join([f"models/{reference.model}", *below]), about=reference)
 
 
 async def version(request: Request) -> Response:
@@ -71,26 +71,29 @@ async def version(request: Request) -> Response:
 async def deployments(request: Request) -> Response:
     """``GET /deployments``: those that can be run here."""
     parts = parts_of(request)
-    names = [one.reference.model for one in parts.catalog.entries() if one.reference.kind == "deployment"]
-    found = [await parts.pages.read(f"deployments/{name}", {}) for name in dict.fromkeys(names)]
+    offered = dict.fromkeys(one.reference for one in parts.catalog.entries() if one.reference.kind == "deployment")
+    found = [await parts.pages.read(str(one), {}, asker=account_of(request), about=one) for one in offered]
     results = [_json(page) for page in found if page.status == 200]
     return _as_json({"previous": None, "next": None, "results": results})
 
 
 async def deployment(request: Request) -> Response:
     """``GET /deployments/{owner}/{name}``, if it can be run here."""
-    parts, model_name = parts_of(request), _reference(request).model
-    if parts.catalog.listed(parse_reference(f"deployments/{model_name}")) is None:
+    reference = replace(_reference(request), kind="deployment")
+    if parts_of(request).catalog.listed(reference) is None:
         raise NotFound(NOT_FOUND)
-    return await _pass_on(request, f"deployments/{model_name}")
+    return await _pass_on(request, str(reference), about=reference)
 
 
-async def _pass_on(request: Request, path: str) -> Response:
+async def _pass_on(
+    request: Request, path: str, *, about: ModelReference | None = None, search: str | None = None
+) -> Response:
     parts = parts_of(request)
     query = dict(request.query_params)
     if sum(len(name) + len(value) for name, value in query.items()) > MAX_SEARCH_CHARS:
         raise InvalidRequest(f"A query may have at most {MAX_SEARCH_CHARS} characters.")
-    return _answer(parts, await parts.pages.read(path, query))
+    page = await parts.pages.read(path, query, asker=account_of(request), about=about, search=search)
+    return _answer(parts, page)
 
 
 def _answer(parts: Runtime, page: Page) -> Response:
@@ -146,7 +149,8 @@ def _may_see(parts: Runtime, reference: ModelReference, page: Page) -> bool:
     if page.status != 200:
         return False
     return _object(_json(page)).get("visibility") == "public" or any(
-        entry.reference.model == reference.model for entry in parts.catalog.entries()
+        entry.reference.kind != "deployment" and entry.reference.model == reference.model
+        for entry in parts.catalog.entries()
     )
 
 

@@ -13,6 +13,7 @@ from mutoscope.catalog.schema import InvalidInput
 from mutoscope.core.errors import MutoscopeError, NotFound, Unauthenticated
 from mutoscope.ledger.errors import InsufficientCredits
 from mutoscope.providers.base import CreateRefused, Throttled
+from mutoscope.web.local_files import RangeNotSatisfiable
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,8 @@ def answer(error: MutoscopeError) -> Response:
         seconds = math.ceil(getattr(error, "retry_after_s", DEFAULT_RETRY_AFTER_S))
         headers["Retry-After"] = str(seconds)
         more |= {"retry_after": seconds}
+    if isinstance(error, RangeNotSatisfiable):
+        headers["Content-Range"] = f"bytes */{error.size_bytes}"
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     body = {"title": title, "detail": detail, "status": status, **more}
@@ -81,11 +84,13 @@ async def on_crash(request: Request, error: Exception) -> Response:
 
 def _as_replicate_says(error: MutoscopeError) -> tuple[int, str, str, dict[str, Any]]:
     extra = cast("dict[str, Any]", to_jsonable_python(dict(error.extra), fallback=str))
+    if "errors" in extra:
+        within = "input" if isinstance(error, InvalidInput) else ""
+        extra["invalid_fields"] = [_field(one, within) for one in extra.pop("errors")]
     match error:
         case InvalidInput():
-            fields = [_field(one) for one in extra.pop("errors", [])]
-            detail = "".join(f"- {one['field']}: {one['description']}\n" for one in fields)
-            return 422, "Input validation failed", detail, {"invalid_fields": fields}
+            detail = "".join(f"- {one['field']}: {one['description']}\n" for one in extra["invalid_fields"])
+            return 422, "Input validation failed", detail, extra
         case InsufficientCredits():
             return 402, "Insufficient credit", error.detail, extra
         case Unauthenticated():
@@ -100,5 +105,6 @@ def _as_replicate_says(error: MutoscopeError) -> tuple[int, str, str, dict[str, 
             return error.status, error.title, error.detail, extra
 
 
-def _field(one: dict[str, str]) -> dict[str, str]:
-    return {"type": "invalid", "field": f"input{one['path'].replace('/', '.')}", "description": one["message"]}
+def _field(one: dict[str, str], within: str) -> dict[str, str]:
+    field = f"{within}{one['path'].replace('/', '.')}".removeprefix(".") or "body"
+    return {"type": "invalid", "field": field, "description": one["message"]}

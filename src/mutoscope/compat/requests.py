@@ -14,12 +14,14 @@ from mutoscope.bootstrap import Runtime
 from mutoscope.compat.problems import InvalidFields
 from mutoscope.core.errors import InvalidRequest, Unauthenticated
 from mutoscope.core.strict_json import read_json
+from mutoscope.web.messages import said_plainly
+from mutoscope.web.printable import ACCOUNT_HEADER, account_name
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
-ACCOUNT_HEADER = "mutoscope-account"
 _SCHEMES = frozenset({"bearer", "token"})
 _PRINTABLE = re.compile(r"[ -~]{1,255}")
 _ID = re.compile(r"[!-~]{1,64}")
+_ULID = re.compile(r"[0-9a-z]{26}")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Body = TypeVar("Body", bound=BaseModel)
@@ -63,7 +65,7 @@ async def read_body(request: Request, kind: type[Body]) -> Body:
         return kind.model_validate(value)
     except ValidationError as error:
         fields = [
-            {"type": one["type"], "field": ".".join(map(str, one["loc"])) or "body", "description": one["msg"][:300]}
+            {"type": one["type"], "field": ".".join(map(str, one["loc"])) or "body", "description": said_plainly(one)}
             for one in error.errors()[:20]
         ]
         detail = "".join(f"- {one['field']}: {one['description']}\n" for one in fields)
@@ -72,12 +74,10 @@ async def read_body(request: Request, kind: type[Body]) -> Body:
 
 def printable_header(request: Request, name: str) -> str | None:
     """A header of 1 to 255 printable characters, or ``None``. Raises ``InvalidRequest``."""
-    values = request.headers.getlist(name)
-    if not values:
-        return None
-    if len(values) > 1 or not _PRINTABLE.fullmatch(values[0]):
-        raise InvalidRequest(f"The header {name} may come once, with 1 to 255 printable ASCII characters.")
-    return values[0]
+    value = _once(request, name)
+    if value is not None and not _PRINTABLE.fullmatch(value):
+        raise InvalidRequest(f"The header {name} must be 1 to 255 printable ASCII characters.")
+    return value
 
 
 def id_of(request: Request, name: str) -> str:
@@ -86,19 +86,28 @@ def id_of(request: Request, name: str) -> str:
     return given if _ID.fullmatch(given) else "-"
 
 
-def cursor_of(request: Request) -> str | None:
-    """Where a page begins: behind this id. Raises ``InvalidRequest``."""
+def cursor_of(request: Request, prefix: str = "gen") -> str | None:
+    """Where a page begins: behind this id, of the kind that begins with ``prefix``. Raises ``InvalidRequest``."""
     cursor = request.query_params.get("cursor")
-    if cursor is not None and not _ID.fullmatch(cursor):
+    # The database compares it: anything else would give a page that means nothing.
+    if cursor is not None and not (cursor.startswith(f"{prefix}_") and _ULID.fullmatch(cursor[len(prefix) + 1 :])):
         raise InvalidRequest("The cursor is not valid; take it from the 'next' of a page.")
     return cursor
+
+
+def _once(request: Request, name: str) -> str | None:
+    values = request.headers.getlist(name)
+    if len(values) > 1:
+        raise InvalidRequest(f"The header {name} came more than once.")
+    return values[0] if values else None
 
 
 async def _authenticate(request: Request) -> str:
     scheme, _, token = (printable_header(request, "authorization") or "").partition(" ")
     if scheme.lower() not in _SCHEMES or not token.strip():
         raise Unauthenticated("You did not pass an authentication token")
-    act_for = printable_header(request, ACCOUNT_HEADER)
+    given = _once(request, ACCOUNT_HEADER)
+    act_for = None if given is None else account_name(given)
     principal = await parts_of(request).accounts.authenticate(token.strip(), act_for=act_for)
     if principal.account_id is None:
         raise InvalidRequest("This is an operator's key. Use an account's key, or name one: Mutoscope-Account.")

@@ -5,13 +5,14 @@ for a part of a file in a bucket is sent there.
 """
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from mutoscope.bootstrap import Runtime
 from mutoscope.generations.models import OutputFile
 from mutoscope.storage.links import serving_headers
 from mutoscope.storage.local import LocalStore
 from mutoscope.uploads.models import Upload
+from mutoscope.web.local_files import LocalFile
 
 REDIRECT_S = 3600
 
@@ -21,14 +22,14 @@ async def serve(request: Request, parts: Runtime, file: OutputFile | Upload) -> 
 
     Raises:
         NotFound: Its bytes are gone.
+        InvalidRange, RangeNotSatisfiable: While it is answered, if there is no such part.
         StorageError: The store failed.
     """
     stored = await parts.store.head(file.key)
-    headers = serving_headers(file.media_type) | {"ETag": f'"{file.sha256}"'}
+    etag = {"ETag": f'"{file.sha256}"'}
     if isinstance(parts.store, LocalStore):
-        del headers["Content-Type"]  # named by media_type, so that text is not given a charset twice
-        return FileResponse(parts.store.path(file.key), headers=headers, media_type=file.media_type)
-    headers["Content-Length"] = str(stored.size_bytes)
+        return LocalFile(parts.store.path(file.key), file.media_type, etag)
+    headers = serving_headers(file.media_type) | etag | {"Content-Length": str(stored.size_bytes)}
     if request.method == "HEAD":
         return Response(headers=headers)
     if "range" in request.headers:

@@ -37,7 +37,7 @@ class PriceSettings(Frozen):
 
 
 class ModelTerms(Frozen):
-    """What holds for a run: price and limits. By itself ``[default_model]``, for models without an entry."""
+    """What holds for a run: price and limits."""
 
     price: PriceSettings
     credit_type: str = Field(default="image_generation", pattern=r"^[a-z][a-z0-9_]{0,63}$")
@@ -60,6 +60,14 @@ class ModelTerms(Frozen):
     stream: bool = False
     # Whether to follow the provider's logs for progress (more webhooks).
     progress: bool = True
+
+
+class DefaultModelSettings(ModelTerms):
+    """``[default_model]``: the terms of predictions by models without an entry."""
+
+    # Whether they hold for a version without its owner/name also where other models have a price of their own, though
+    # it may be a version of one of those.
+    bare_versions: bool = False
 
 
 class ModelSettings(ModelTerms):

@@ -20,7 +20,7 @@ from pydantic_settings import (
 )
 
 from mutoscope.core.errors import ConfigurationError
-from mutoscope.core.model_settings import Frozen, ModelSettings, ModelTerms
+from mutoscope.core.model_settings import DefaultModelSettings, Frozen, ModelSettings
 from mutoscope.core.setting_kinds import Alias, LogLevel, StoragePrefix, WebAddress
 
 MIN_SECRET_CHARS = 16
@@ -63,7 +63,7 @@ class WebhookSettings(Frozen):
     """Webhooks that go out to customers' URLs."""
 
     timeout_s: Seconds = 10
-    # Tries of the message that says how it ended; with these, the last one is about four hours after the first.
+    # Tries of the message that says how it ended; with these, the last is two to four hours after the first.
     max_attempts: int = Field(default=16, ge=1, le=50)
     # Before the second try; it doubles from try to try, up to an hour.
     retry_s: Seconds = 1
@@ -192,7 +192,7 @@ class Settings(BaseSettings):
     streams: StreamSettings = StreamSettings()
     models: dict[Alias, ModelSettings] = {}
     # The price and limits of every model that has no entry. Unset: such a model is refused.
-    default_model: ModelTerms | None = None
+    default_model: DefaultModelSettings | None = None
     # Where the tests of durability kill the process; see core/killpoints.py. Refused in production.
     kill_at: str | None = None
 

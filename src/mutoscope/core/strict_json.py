@@ -21,7 +21,9 @@ def read_json(body: bytes, *, max_bytes: int) -> Any:
         InvalidRequest: It is nested too deep, or has numbers or characters that cannot be kept.
     """
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_object)
+        value = json.loads(
+            body.decode("utf-8"), parse_constant=_no_constant, parse_int=_integer, object_pairs_hook=_object
+        )
     except UnicodeDecodeError as error:
         raise InvalidJson("The body is not UTF-8.") from error
     except RecursionError as error:
@@ -36,6 +38,13 @@ def read_json(body: bytes, *, max_bytes: int) -> Any:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _integer(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError as error:  # which names a switch of Python's
+        raise ValueError(f"an integer has {len(digits.removeprefix('-'))} digits") from error
 
 
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def _common(row: Generation, files: Sequence[OutputFile], links: LinkSigner) -> 
         "started_at": row.started_at,
         "completed_at": row.completed_at if done else None,
         "metrics": _metrics(row),
-        "source": row.source,
+        "source": "api",
         "webhook": row.webhook["url"] if row.webhook else None,
         "urls": {"get": api, "cancel": f"{api}/cancel", "web": api} | _stream(row, links),
     }

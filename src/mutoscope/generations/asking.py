@@ -40,7 +40,6 @@ class NewGeneration:
         idempotency_key: The same key and request give the same generation, however often and from wherever.
         cancel_after_s: This long after it was accepted the caller wants nothing any more.
         webhook: Whom to tell how it goes.
-        source: How it was asked for: ``api``, or ``web`` for people at a page of ours.
         destination: Of a training, and only of one: ``owner/name`` of the model that gets the new version.
         stream: Whether its text may be followed while it is made; ``if_able``: if the model gives text piece by piece;
             ``None``: as the model's settings say.
@@ -52,7 +51,6 @@ class NewGeneration:
     idempotency_key: str | None = None
     cancel_after_s: int | None = None
     webhook: Webhook | None = None
-    source: Literal["api", "web"] = "api"
     destination: str | None = None
     stream: bool | Literal["if_able"] | None = None
 
@@ -83,7 +81,10 @@ def check_destination(entry: CatalogEntry, destination: str | None) -> None:
     if not is_training and destination is not None:
         raise InvalidRequest(f"{entry.alias} is no training, so it takes no destination.")
     if is_training and not (destination and is_model_name(destination)):
-        raise InvalidRequest(f"{entry.alias} is a training: set destination to owner/name of a model of yours.")
+        raise InvalidRequest(
+            f"{entry.alias} is a training: set destination to the owner/name of a model in the Replicate account that "
+            "this service uses; the model gets the new version."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,6 @@ class Filter:
         status: Those with this status.
         model: Those of this alias.
         kind: Predictions or trainings.
-        source: Those asked for in this way.
         created_after: Those made at this time or later.
         created_before: Those made before this time.
     """
@@ -104,7 +104,6 @@ class Filter:
     status: Status | None = None
     model: str | None = None
     kind: Literal["prediction", "training"] | None = None
-    source: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
 
@@ -115,7 +114,6 @@ class Filter:
             (Generation.status.__eq__, self.status),
             (Generation.model.__eq__, self.model),
             (Generation.kind.__eq__, self.kind),
-            (Generation.source.__eq__, self.source),
             (Generation.created_at.__ge__, self.created_after),
             (Generation.created_at.__lt__, self.created_before),
         )

@@ -62,8 +62,7 @@ class Generation(Base):
     request_sha256: Mapped[str] = mapped_column(String(64))
     credit_type: Mapped[str] = mapped_column(String(64))
     terms: Mapped[dict[str, Any]]
-    # How it was asked for, until when its caller wants it, and whom to tell: ``{"url": …, "events": [ … ]}``.
-    source: Mapped[str] = mapped_column(String(16), server_default="api")
+    # Until when its caller wants it, and whom to tell: ``{"url": …, "events": [ … ]}``.
     deadline: Mapped[datetime | None]
     webhook: Mapped[dict[str, Any] | None] = mapped_column(Json)
     hold_id: Mapped[str] = mapped_column(ForeignKey("credit_holds.id"))

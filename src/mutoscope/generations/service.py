@@ -211,7 +211,6 @@ class Generations:
             "due_at": queue_deadline,
             "queue_deadline": queue_deadline,
             "deadline": deadline,
-            "source": new.source,
             "webhook": new.webhook.as_json() if new.webhook else None,
             "model": entry.alias,
             "provider": self.placement.choose(entry.settings.accounts) if self.placement else self.provider,

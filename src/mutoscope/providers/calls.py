@@ -1,6 +1,7 @@
 """HTTP calls to Replicate: one try each, every way one can end told apart, the token sent to one server only."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,6 +17,10 @@ LIMITS = httpx.Limits(max_connections=16, max_keepalive_connections=16)
 # Nothing may come for long while a model starts; servers send comments meanwhile.
 LONG_TIMEOUT = httpx.Timeout(connect=5, read=60, write=10, pool=10)
 LONG_LIMITS = httpx.Limits(max_connections=500, max_keepalive_connections=0)
+# A page is read while somebody waits for it, so it has a time and a size of its own.
+PAGE_TIMEOUT_S = 20.0
+MAX_PAGE_BYTES = 8 * 1024 * 1024
+_ASKERS_FAULT = frozenset({400, 404, 422})
 
 
 class Calls:
@@ -58,7 +63,9 @@ class Calls:
     async def create(self, path: str, content: Mapping[str, Any], headers: Mapping[str, str]) -> httpx.Response:
         """A call that makes something. Raises as ``Provider.create``."""
         try:
-            answer = await self._authorized("POST", path, json=content, headers=headers)
+            answer = await self._authorized(
+                lambda token: self.http.post(path, json=content, headers={**headers, **_bearer(token)})
+            )
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise ProviderDown(f"Replicate cannot be reached: {words(error)}") from error
         except httpx.HTTPError as error:
@@ -73,10 +80,33 @@ class Calls:
     async def repeatable(self, method: str, path: str, *, params: Mapping[str, str] | None = None) -> httpx.Response:
         """A call that may be repeated without harm. Raises as ``Provider.get``."""
         try:
-            answer = await self._authorized(method, path, params=params)
+            answer = await self._authorized(
+                lambda token: self.http.request(method, path, params=params, headers=_bearer(token))
+            )
         except httpx.HTTPError as error:
             raise ProviderDown(f"Replicate did not answer {method} {path}: {words(error)}") from error
         return _accepted(answer, f"{method} {path}")
+
+    async def page(self, path: str, query: Mapping[str, str], search: str | None) -> httpx.Response:
+        """A page for somebody else, whose mistakes it may tell of; with ``search`` by QUERY, the words as its body.
+
+        Raises:
+            ProviderDown: No answer, or one that is too long.
+            Throttled, ProviderError: As ``Provider.get``, where the one who asks is not to blame.
+        """
+        method, more = ("GET", {}) if search is None else ("QUERY", {"Content-Type": "text/plain"})
+
+        async def ask(token: str) -> httpx.Response:
+            headers, content = {**more, **_bearer(token)}, None if search is None else search.encode()
+            async with self.http.stream(method, path, params=query, headers=headers, content=content) as answer:
+                return await _bounded(answer)
+
+        try:
+            async with asyncio.timeout(PAGE_TIMEOUT_S):
+                answer = await self._authorized(ask)
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise ProviderDown(f"Replicate did not answer {method} {path}: {words(error)}") from error
+        return answer if answer.status_code in _ASKERS_FAULT else _accepted(answer, f"{method} {path}")
 
     async def send(self, path: str, body: AsyncIterator[bytes], headers: Mapping[str, str]) -> httpx.Response:
         """A call whose body is a stream that can be read once. Raises as ``Provider.send_file``."""
@@ -96,13 +126,11 @@ class Calls:
         await self.http.aclose()
         await self._long.aclose()
 
-    async def _authorized(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **content: Any
-    ) -> httpx.Response:
+    async def _authorized(self, ask: Callable[[str], Awaitable[httpx.Response]]) -> httpx.Response:
         """A token that is not known did nothing, so the call is made again with another one, while there is one."""
         token = self._tokens.current()
         while True:
-            answer = await self.http.request(method, path, headers={**(headers or {}), **_bearer(token)}, **content)
+            answer = await ask(token)
             other = self._tokens.instead_of(token) if answer.status_code == 401 else None
             if other is None:
                 return answer
@@ -122,3 +150,14 @@ def _accepted(answer: httpx.Response, what: str) -> httpx.Response:
     if not answer.is_success:
         raise ProviderError(f"Replicate refused {what} ({answer.status_code}): {detail(answer)}")
     return answer
+
+
+async def _bounded(answer: httpx.Response) -> httpx.Response:
+    """The answer, read to its end; without the headers that told how it travelled."""
+    body = bytearray()
+    async for chunk in answer.aiter_bytes():
+        body += chunk
+        if len(body) > MAX_PAGE_BYTES:
+            raise ProviderDown(f"Replicate's answer has more than {MAX_PAGE_BYTES} bytes.")
+    headers = {name: answer.headers[name] for name in ("content-type", "retry-after") if name in answer.headers}
+    return httpx.Response(answer.status_code, headers=headers, content=bytes(body), request=answer.request)

@@ -1,24 +1,29 @@
-"""Reads Replicate's public pages on behalf of people who have no token there: bounded, and kept for a short while.
+"""Reads Replicate's pages on behalf of people who have no token there: bounded, and kept for a short while.
 
-Nothing of the caller goes to Replicate but the path and the query, and nothing of our token comes back.
+No account takes it all, and all of them together leave most of what Replicate lets us read, 3,000 calls a minute, to
+polling. Nothing of the caller goes to Replicate but the path and the query, and nothing of our token comes back.
 """
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import httpx
-
 from mutoscope.core.clock import Clock
-from mutoscope.providers.base import ProviderDown, ProviderError, Throttled
-from mutoscope.providers.tokens import Tokens
+from mutoscope.providers.base import Rate, Throttled
+from mutoscope.providers.budget import Budget, Budgets
+from mutoscope.providers.replicate import Replicate
+from mutoscope.replicate_protocol.references import ModelReference
 
 KEEP_FOR = timedelta(seconds=60)
-MAX_PAGE_BYTES = 8 * 1024 * 1024
 MAX_KEPT_BYTES = 64 * 1024 * 1024
-TIMEOUT = httpx.Timeout(connect=5, read=15, write=15, pool=5)
-_CALLERS_FAULT = frozenset({400, 404, 422})
+RATE = Rate(per_minute=300, burst=60)
+RATE_EACH = Rate(per_minute=60, burst=30)
+AT_ONCE = 4
+PLACE_WAIT_S = 5.0
+
+Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,86 +39,99 @@ class ProviderPages:
     """Asks, or answers from what was asked a moment ago.
 
     Args:
+        accounts: The provider accounts, by name.
+        account_for: Which of them to ask about a model or a deployment, and about what belongs to nobody.
         base_url: ``https://api.replicate.com``, or a local runner's address.
-        tokens: The API tokens; sent to ``base_url`` only.
         clock: For how long an answer is kept.
     """
 
-    def __init__(self, base_url: str, tokens: Tokens, clock: Clock) -> None:
-        self._clock = clock
-        self._tokens = tokens
-        self._http = httpx.AsyncClient(
-            base_url=f"{base_url.rstrip('/')}/v1/",
-            headers={"User-Agent": "mutoscope"},
-            timeout=TIMEOUT,
-            trust_env=False,
-        )
-        self._kept: OrderedDict[tuple[str, ...], tuple[datetime, Page]] = OrderedDict()
+    def __init__(
+        self,
+        accounts: Mapping[str, Replicate],
+        account_for: Callable[[ModelReference | None], str],
+        base_url: str,
+        clock: Clock,
+    ) -> None:
+        self._accounts, self._account_for, self._clock = accounts, account_for, clock
+        self.base_url = f"{base_url.rstrip('/')}/v1/"  # how links in pages begin that lead to another page
+        self._kept: OrderedDict[Key, tuple[datetime, Page]] = OrderedDict()
         self._kept_bytes = 0
+        self._asking: dict[Key, asyncio.Task[Page]] = {}
+        self._budget, self._budgets = Budget(RATE), Budgets(RATE_EACH)
+        self._places = asyncio.Semaphore(AT_ONCE)
 
-    @property
-    def base_url(self) -> str:
-        """How links in pages begin that lead to another page."""
-        return str(self._http.base_url)
+    async def read(
+        self,
+        path: str,
+        query: Mapping[str, str],
+        *,
+        asker: str,
+        about: ModelReference | None = None,
+        search: str | None = None,
+    ) -> Page:
+        """The page at ``path``, as an account sees it that may run what it is about.
 
-    async def read(self, path: str, query: Mapping[str, str], *, search: str | None = None) -> Page:
-        """The page at ``path``; with ``search`` by the method QUERY, which has the words as its body.
+        Args:
+            path: Below ``/v1/``.
+            query: Of the page.
+            asker: Whom the call counts for, if there must be one.
+            about: What the page is about, if that is somebody's.
+            search: As in ``Calls.page``.
 
         Raises:
             ProviderDown: Replicate did not answer, or not with anything of use.
             ProviderError: It refused for a reason that is none of the caller's.
-            Throttled: Replicate asks us to come back later.
+            Throttled: Replicate asks us to come back later; or we do, because we are asked for too many pages.
         """
-        key = (path, search or "", *(f"{name}={value}" for name, value in sorted(query.items())))
+        account = self._account_for(about)
+        key = (account, path, search or "", *(f"{name}={value}" for name, value in sorted(query.items())))
         now = self._clock.now()
         if (kept := self._kept.get(key)) and now - kept[0] < KEEP_FOR:
             return kept[1]
-        page = await self._ask(path, query, search)
-        self._keep(key, now, page)
-        return page
+        if key not in self._asking:
+            self._budgets.take(asker, now)
+            self._budget.take(now)
+            asking = self._asking[key] = asyncio.create_task(self._ask(key, query, search), name=f"read {path}")
+            asking.add_done_callback(lambda ended: self._ended(key, ended))
+        # Others may wait for it too, so it goes on when one of them goes away.
+        return await asyncio.shield(self._asking[key])
 
     async def aclose(self) -> None:
-        """Close connections."""
-        await self._http.aclose()
+        """End what is being read."""
+        for asking in (left := list(self._asking.values())):
+            asking.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
-    async def _ask(self, path: str, query: Mapping[str, str], search: str | None) -> Page:
-        method, more = ("GET", {}) if search is None else ("QUERY", {"Content-Type": "text/plain"})
-        more["Authorization"] = f"Bearer {self._tokens.current()}"
-        request = self._http.build_request(
-            method, path, params=query, headers=more, content=search.encode() if search is not None else None
-        )
+    async def _ask(self, key: Key, query: Mapping[str, str], search: str | None) -> Page:
+        account, path, *_ = key
         try:
-            answer = await self._http.send(request, stream=True)
-            try:
-                body = await _bounded(answer)
-            finally:
-                await answer.aclose()
-        except httpx.HTTPError as error:
-            raise ProviderDown(f"Replicate did not answer {method} {path}: {type(error).__name__} {error}") from error
-        if answer.status_code == 429:
-            said = answer.headers.get("retry-after", "")
-            raise Throttled("Replicate throttles this service.", retry_after_s=float(said) if said.isdecimal() else 5.0)
-        if answer.status_code >= 500 or answer.is_redirect:
-            raise ProviderDown(f"Replicate answered {method} {path} with {answer.status_code}")
-        if answer.status_code >= 400 and answer.status_code not in _CALLERS_FAULT:
-            raise ProviderError(f"Replicate does not let this service read {path} ({answer.status_code}).")
+            async with asyncio.timeout(PLACE_WAIT_S):
+                await self._places.acquire()
+        except TimeoutError as late:
+            raise Throttled("This service reads too many pages at once.", retry_after_s=1) from late
+        try:
+            answer = await self._accounts[account].page(path, query, search)
+        finally:
+            self._places.release()
         media_type = answer.headers.get("content-type", "application/json").partition(";")[0].strip()
-        return Page(answer.status_code, media_type, body)
+        page = Page(answer.status_code, media_type, answer.content)
+        self._keep(key, self._clock.now(), page)
+        return page
 
-    def _keep(self, key: tuple[str, ...], now: datetime, page: Page) -> None:
+    def _ended(self, key: Key, asking: asyncio.Task[Page]) -> None:
+        del self._asking[key]
+        if not asking.cancelled():
+            asking.exception()  # nobody may be left who waits for it
+
+    def _keep(self, key: Key, now: datetime, page: Page) -> None:
         if old := self._kept.pop(key, None):
-            self._kept_bytes -= len(old[1].body)
+            self._kept_bytes -= _size(key, old[1])
         self._kept[key] = (now, page)
-        self._kept_bytes += len(page.body)
+        self._kept_bytes += _size(key, page)
         while self._kept_bytes > MAX_KEPT_BYTES or len(self._kept) > 1000:
-            _, (_, oldest) = self._kept.popitem(last=False)
-            self._kept_bytes -= len(oldest.body)
+            oldest_key, (_, oldest) = self._kept.popitem(last=False)
+            self._kept_bytes -= _size(oldest_key, oldest)
 
 
-async def _bounded(answer: httpx.Response) -> bytes:
-    body = bytearray()
-    async for chunk in answer.aiter_bytes():
-        body += chunk
-        if len(body) > MAX_PAGE_BYTES:
-            raise ProviderDown(f"Replicate's answer has more than {MAX_PAGE_BYTES} bytes.")
-    return bytes(body)
+def _size(key: Key, page: Page) -> int:
+    return sum(map(len, key)) + len(page.body)

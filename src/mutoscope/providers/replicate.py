@@ -135,6 +135,10 @@ class Replicate:
             version = member(await self._schema_source(f"models/{target.model}"), "latest_version")
         return member(version, "openapi_schema")
 
+    async def page(self, path: str, query: Mapping[str, str], search: str | None = None) -> httpx.Response:
+        """A page as this account sees it; see ``Calls.page``."""
+        return await self._calls.page(path, query, search)
+
     def read_webhook(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> WebhookMessage:
         """Check and read a webhook; see ``Provider.read_webhook``."""
         known = self._secrets.current(now)
@@ -175,7 +179,10 @@ class Replicate:
         try:
             return document(await self._calls.repeatable("GET", path))
         except PredictionMissing as error:
-            raise CreateRefused(f"Replicate knows no {path}; check the model's reference") from error
+            named = path.removeprefix("models/").replace("/versions/", ":")
+            raise CreateRefused(
+                f"Replicate has no {named}, or none that this service's account there may run; check the reference."
+            ) from error
 
 
 def _create_call(target: ModelReference, request: PredictionRequest) -> tuple[str, dict[str, Any]]:

@@ -7,7 +7,7 @@ from mutoscope.core.errors import InvalidRequest
 CANCEL_AFTER_MINIMUM_S = 5
 PREFER_WAIT_MAXIMUM_S = 60
 _DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s?)?")
-_WAIT = re.compile(r"wait(?:\s*=\s*(\d{1,4}))?")
+_WAIT = re.compile(r"wait(?:\s*=\s*([0-9]+))?")
 
 
 def parse_cancel_after(text: str) -> int:
@@ -46,10 +46,11 @@ def parse_prefer_wait(text: str | None) -> int | None:
         match = _WAIT.fullmatch(preference.strip())
         if match is None:
             continue
-        wait_s = int(match[1]) if match[1] else PREFER_WAIT_MAXIMUM_S
-        if not 1 <= wait_s <= PREFER_WAIT_MAXIMUM_S:
-            raise InvalidRequest(f"Prefer: wait={wait_s} is not between 1 and {PREFER_WAIT_MAXIMUM_S} seconds.")
-        return wait_s
+        digits = (match[1] or str(PREFER_WAIT_MAXIMUM_S)).lstrip("0")
+        if not 1 <= len(digits) <= 2 or int(digits) > PREFER_WAIT_MAXIMUM_S:
+            shown = match[0][:40]
+            raise InvalidRequest(f"Prefer: {shown} is not between 1 and {PREFER_WAIT_MAXIMUM_S} seconds.")
+        return int(digits)
     return None
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 from mutoscope.core.errors import ConfigurationError, MutoscopeError
 from mutoscope.storage.keys import checked
-from mutoscope.storage.sniff import ACTIVE_MEDIA_TYPES
+from mutoscope.storage.sniff import is_shown
 
 _CONTEXT = (
     b"mutoscope link v1"  # so that a signature made for another purpose with the same secret is worth nothing here
@@ -101,7 +101,7 @@ def serving_headers(media_type: str) -> dict[str, str]:
         "Cross-Origin-Resource-Policy": "cross-origin",
         "Cache-Control": "private, max-age=31536000, immutable",
     }
-    return headers | ({"Content-Disposition": "attachment"} if media_type in ACTIVE_MEDIA_TYPES else {})
+    return headers | ({} if is_shown(media_type) else {"Content-Disposition": "attachment"})
 
 
 def _signature(secret: bytes, key: str, expires: str, media_type: str) -> bytes:

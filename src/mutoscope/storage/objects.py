@@ -22,7 +22,7 @@ from mutoscope.storage.claims import CLAIM_LIFE_S, claimed
 from mutoscope.storage.keys import checked
 from mutoscope.storage.probe import prove
 from mutoscope.storage.s3 import S3Settings, s3_client, translated
-from mutoscope.storage.sniff import ACTIVE_MEDIA_TYPES
+from mutoscope.storage.sniff import is_shown
 from mutoscope.storage.upload import PART_BYTES, run_to_the_end, upload
 
 MAX_LINK_S = 7 * 24 * 3600
@@ -144,7 +144,7 @@ class ObstoreStore:
 
 
 def _attributes(media_type: str) -> dict[str, str]:
-    disposition = {"Content-Disposition": "attachment"} if media_type in ACTIVE_MEDIA_TYPES else {}
+    disposition = {} if is_shown(media_type) else {"Content-Disposition": "attachment"}
     return {"Content-Type": media_type, **disposition}
 
 

@@ -14,8 +14,8 @@ HTML = ("text/html", "html")
 SVG = ("image/svg+xml", "svg")
 XML = ("application/xml", "xml")
 JSON = ("application/json", "json")
-ACTIVE_MEDIA_TYPES = frozenset({HTML[0], SVG[0], XML[0]})
-"""What a browser may run as a program if it is opened from our origin; served as an attachment only."""
+_SHOWN_KINDS = ("image/", "audio/", "video/")
+_SHOWN = frozenset({"application/pdf", "text/plain"})
 
 _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", "image/png", "png"),
@@ -80,6 +80,11 @@ def sniff(head: bytes) -> tuple[str, str]:
         if head.startswith(magic, offset):
             return media_type, extension
     return _container(head) or _mpeg_audio(head) or _textual(head) or OCTETS
+
+
+def is_shown(media_type: str) -> bool:
+    """Whether a browser may show it by itself; what could be a program there, and everything else, is saved."""
+    return media_type in _SHOWN or (media_type.startswith(_SHOWN_KINDS) and media_type != SVG[0])
 
 
 def _container(head: bytes) -> tuple[str, str] | None:

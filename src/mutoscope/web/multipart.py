@@ -14,6 +14,7 @@ from mutoscope.core.errors import InvalidRequest
 
 MAX_FIELD_BYTES = 64 * 1024
 MAX_PARTS = 20
+MAX_HEADERS = 8
 MAX_HEADER_BYTES = 8 * 1024
 
 
@@ -90,6 +91,8 @@ class Form:
             raise InvalidRequest("A field of the form has headers that are too long.")
 
     def _header_ends(self) -> None:
+        if len(self._headers) == MAX_HEADERS:
+            raise InvalidRequest(f"A field of the form has more than {MAX_HEADERS} headers.")
         name, value = self._header.decode("latin-1"), self._value.decode("latin-1")  # as bytes; UTF-8 is read later
         self._headers[name] = value
         self._header.clear()

@@ -100,10 +100,9 @@ class Courier:
         return 0 if claimed else SWEEP_S
 
     async def _claim(self, places: int) -> Sequence[WebhookDelivery]:
-        counts = Counter(self._running.values())
-        busy = [account for account, count in counts.items() if count >= PER_ACCOUNT]
+        under_way = Counter(self._running.values())
+        limits = deliveries.ClaimLimits(self._lease, total=places, per_account=PER_ACCOUNT, under_way=under_way)
         async with self._commit("delivery_claim") as session:
-            limits = deliveries.ClaimLimits(self._lease, total=places, per_account=PER_ACCOUNT, busy=busy)
             return await deliveries.claim(session, limits, now=self._clock.now())
 
     def _start(self, delivery: WebhookDelivery) -> None:
@@ -134,8 +133,9 @@ class Courier:
                 values = {"due_at": due}
             else:
                 values = {"state": outcome.state, "due_at": None, "ended_at": now}
-            await deliveries.write(session, delivery, last_status=outcome.status, last_error=outcome.error, **values)
-        if outcome.state == "given_up":
+            values |= {"last_status": outcome.status, "last_error": outcome.error}
+            ended_so = await deliveries.write(session, delivery, **values)
+        if ended_so and outcome.state == "given_up":
             log.warning("webhook %s for %s is given up: %s", delivery.message_id, delivery.subject_id, outcome.error)
 
     async def _finish(self) -> None:

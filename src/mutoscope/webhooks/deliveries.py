@@ -4,12 +4,12 @@ A claim moves ``due_at`` behind the time that one try may take, so that a sender
 try, so that whoever was given up for dead cannot end a try that is no longer theirs.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, delete, func, literal, select, update
+from sqlalchemy import case, delete, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mutoscope.core.ids import new_id
@@ -57,14 +57,14 @@ class ClaimLimits:
     Attributes:
         lease: How long a try may take; after it another may take the delivery.
         total: How many.
-        per_account: How many of one account, so that its slow receiver is not everybody's.
-        busy: Accounts that have enough under way.
+        per_account: How many of one account may be under way, so that its slow receiver is not everybody's.
+        under_way: How many are, by account.
     """
 
     lease: timedelta
     total: int
     per_account: int
-    busy: Collection[str] = ()
+    under_way: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 async def owe(session: AsyncSession, owed: Owed, *, now: datetime) -> None:
@@ -73,20 +73,30 @@ async def owe(session: AsyncSession, owed: Owed, *, now: datetime) -> None:
 
 
 async def owe_progress(session: AsyncSession, owed: Owed, *, now: datetime) -> None:
-    """Write down that there is something new to tell. What was not sent yet tells it too; at most one in 500 ms."""
+    """Write down that there is something new to tell; at most one message in 500 ms.
+
+    What was not sent yet tells it too. What is being sent keeps its turn, and is followed by another when it has ended:
+    two posts at a time could arrive in any order.
+    """
     row = upsert(session, _rows).values(owed.row(now))
+    under_way = _rows.c.due_at.is_not(None)
     just_told = _rows.c.attempted_at > now - PROGRESS_EVERY
     due = case((just_told, literal(now + PROGRESS_EVERY, Utc)), else_=literal(now, Utc))
     again = {"message_id": row.excluded.message_id, "state": "pending", "due_at": due, "attempts": 0, "ended_at": None}
+    values = {name: case((under_way, _rows.c[name]), else_=value) for name, value in again.items()}
     await session.execute(
-        row.on_conflict_do_update(index_elements=[_rows.c.key], set_=again, where=_rows.c.attempts > 0)
+        row.on_conflict_do_update(
+            index_elements=[_rows.c.key], set_=values | {"newer_news": under_way}, where=_rows.c.attempts > 0
+        )
     )
 
 
 async def drop(session: AsyncSession, key: str, *, now: datetime) -> None:
-    """There is later news: what is still owed under ``key`` is not sent."""
+    """There is later news: what was not sent yet under ``key`` is not sent. It waits for what is being sent."""
     owed = (_rows.c.key == key, _rows.c.due_at.is_not(None))
-    await session.execute(update(_rows).where(*owed).values(state="dropped", due_at=None, ended_at=now))
+    unsent = update(_rows).where(*owed, _rows.c.attempts == 0).values(state="dropped", due_at=None, ended_at=now)
+    await session.execute(unsent)
+    await session.execute(update(_rows).where(*owed).values(newer_news=False))
 
 
 async def next_due(session: AsyncSession) -> datetime | None:
@@ -122,18 +132,34 @@ def _in_turn(now: datetime, limits: ClaimLimits) -> Any:
         .exists()
     )
     turn = func.row_number().over(partition_by=_rows.c.account_id, order_by=(_rows.c.due_at, _rows.c.key))
-    due: list[ColumnElement[bool]] = [_rows.c.due_at <= now, ~waits]
-    if limits.busy:
-        due.append(_rows.c.account_id.not_in(limits.busy))
+    if limits.under_way:
+        turn += case(limits.under_way, value=_rows.c.account_id, else_=0)
+    due = (_rows.c.due_at <= now, ~waits)
     turns = select(_rows.c.key, turn.label("turn"), _rows.c.due_at).where(*due).subquery("turns")
     return select(turns.c.key).where(turns.c.turn <= limits.per_account).order_by(turns.c.turn, turns.c.due_at)
 
 
 async def write(session: AsyncSession, tried: WebhookDelivery, **values: Any) -> bool:
-    """Write how a try ended. ``False`` if it is no longer the caller's: taken over by another, or dropped."""
+    """Write how a try ended, or that there is newer news to send.
+
+    ``False`` if the delivery did not end so: it is no longer the caller's but another's, or the newer news is next.
+    """
     ours = (_rows.c.key == tried.key, _rows.c.message_id == tried.message_id, _rows.c.attempts == tried.attempts)
-    written = update(_rows).where(*ours, _rows.c.due_at.is_not(None)).values(**values)
-    return (await session.execute(written.returning(_rows.c.key))).first() is not None
+    find = select(_rows.c.newer_news).where(*ours, _rows.c.due_at.is_not(None)).with_for_update()
+    newer = await session.scalar(find)
+    if newer is None:
+        return False
+    if newer:
+        values |= _again(tried)
+    await session.execute(update(_rows).where(_rows.c.key == tried.key).values(**values))
+    return not newer
+
+
+def _again(tried: WebhookDelivery) -> dict[str, Any]:
+    assert tried.attempted_at, "only what was claimed was tried"  # noqa: S101
+    due = tried.attempted_at + PROGRESS_EVERY
+    fresh = {"message_id": new_id("msg"), "state": "pending", "due_at": due, "attempts": 0, "ended_at": None}
+    return fresh | {"newer_news": False}
 
 
 async def of(session: AsyncSession, account_id: str, *, limit: int) -> Sequence[WebhookDelivery]:

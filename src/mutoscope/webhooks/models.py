@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, Text, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mutoscope.db.base import Base, Id, Name
@@ -66,5 +66,7 @@ class WebhookDelivery(Base):
     attempted_at: Mapped[datetime | None]
     last_status: Mapped[int | None] = mapped_column(Integer)
     last_error: Mapped[str | None] = mapped_column(Text)
+    # While a try is under way: there is something newer to tell when it has ended.
+    newer_news: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]

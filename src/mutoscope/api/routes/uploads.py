@@ -11,7 +11,7 @@ from mutoscope.api.callers import OnBehalf
 from mutoscope.api.pages import Limit, Page, cut, page_of
 from mutoscope.api.parts import Parts
 from mutoscope.api.routers import new_router
-from mutoscope.api.texts import Name, Ref
+from mutoscope.api.texts import FileRef, Name, Ref
 from mutoscope.bootstrap import Runtime
 from mutoscope.uploads.models import Upload
 from mutoscope.web import uploading
@@ -92,7 +92,7 @@ async def create(
 async def page(
     parts: Parts,
     on_behalf: OnBehalf,
-    before: Annotated[Ref | None, Query(description="The cursor: only those older than this id.")] = None,
+    before: Annotated[FileRef | None, Query(description="The cursor: only those older than this id.")] = None,
     limit: Limit = 20,
 ) -> Page[UploadRead]:
     """The account's files, newest first."""

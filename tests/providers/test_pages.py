@@ -1,0 +1,115 @@
+"""Pages for other people: what one of them asks for again and again costs the provider, and the others, little."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mutoscope.core.clock import ManualClock
+from mutoscope.providers.base import Throttled
+from mutoscope.providers.pages import AT_ONCE, RATE, RATE_EACH, Page, ProviderPages
+from mutoscope.providers.replicate import Replicate
+from tests.compat.upstream import Upstream, upstream
+
+
+@pytest.fixture
+async def theirs() -> AsyncIterator[Upstream]:
+    async with upstream() as one:
+        yield one
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+async def pages(theirs: Upstream, clock: ManualClock) -> AsyncIterator[ProviderPages]:
+    main = Replicate(theirs.url, "a token", webhook_secrets=[])
+    one = ProviderPages({"main": main}, lambda _: "main", theirs.url, clock)
+    yield one
+    await one.aclose()
+    await main.aclose()
+
+
+async def asked(theirs: Upstream, count: int) -> None:
+    async with asyncio.timeout(20):
+        while theirs.waiting < count:
+            await asyncio.sleep(0.01)
+
+
+def reading(pages: ProviderPages, *paths: str) -> list[asyncio.Task[Page]]:
+    return [asyncio.create_task(pages.read(path, {}, asker="ann")) for path in paths]
+
+
+async def test_who_asks_for_the_same_at_the_same_time_gets_the_same_answer(
+    theirs: Upstream, pages: ProviderPages
+) -> None:
+    theirs.pages = {"hardware": []}
+    theirs.let_go.clear()
+    first, *others = reading(pages, *["hardware"] * 5)
+    await asked(theirs, 1)
+    first.cancel()
+    theirs.let_go.set()
+    assert {(one.status, one.body) for one in await asyncio.gather(*others)} == {(200, b"[]")}
+    assert theirs.paths() == ["hardware"]
+
+
+async def test_few_are_asked_for_at_once(theirs: Upstream, pages: ProviderPages) -> None:
+    theirs.let_go.clear()
+    tasks = reading(pages, *(f"models/a/{n}" for n in range(3 * AT_ONCE)))
+    await asked(theirs, AT_ONCE)
+    theirs.let_go.set()
+    await asyncio.gather(*tasks)
+    assert (theirs.most, len(theirs.asked)) == (AT_ONCE, 3 * AT_ONCE)
+
+
+async def test_there_is_an_end_to_what_is_asked_for_in_a_minute(
+    theirs: Upstream, pages: ProviderPages, clock: ManualClock
+) -> None:
+    for number in range(RATE.burst):
+        await pages.read("search", {"query": str(number)}, asker=f"account {number}")
+    with pytest.raises(Throttled) as refused:
+        await pages.read("search", {"query": "one more"}, asker="ann")
+    assert refused.value.retry_after_s == pytest.approx(60 / RATE.per_minute)
+    await pages.read("search", {"query": "0"}, asker="ann")  # which is kept
+    assert len(theirs.asked) == RATE.burst
+    clock.advance(timedelta(seconds=refused.value.retry_after_s))
+    await pages.read("search", {"query": "one more"}, asker="ann")
+
+
+async def test_an_account_leaves_something_to_the_others(
+    theirs: Upstream, pages: ProviderPages, clock: ManualClock
+) -> None:
+    for number in range(RATE_EACH.burst):
+        await pages.read("search", {"query": str(number)}, asker="ann")
+    with pytest.raises(Throttled) as refused:
+        await pages.read("search", {"query": "one more"}, asker="ann")
+    assert refused.value.retry_after_s == pytest.approx(60 / RATE_EACH.per_minute)
+    await pages.read("search", {"query": "one more"}, asker="bob")
+    clock.advance(timedelta(seconds=refused.value.retry_after_s))
+    await pages.read("search", {"query": "yet another"}, asker="ann")
+    assert len(theirs.asked) == RATE_EACH.burst + 2
+
+
+async def test_an_error_is_everybodys_and_is_not_kept(theirs: Upstream, pages: ProviderPages) -> None:
+    theirs.known = "another token"
+    theirs.let_go.clear()
+    tasks = reading(pages, "hardware", "hardware")
+    await asked(theirs, 1)
+    theirs.let_go.set()
+    errors = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [str(one) for one in errors] == [str(errors[0])] * 2
+    theirs.known, theirs.pages = None, {"hardware": []}
+    assert (await pages.read("hardware", {}, asker="ann")).status == 200
+
+
+async def test_what_is_being_read_ends_with_the_service(theirs: Upstream, pages: ProviderPages) -> None:
+    theirs.let_go.clear()
+    (task,) = reading(pages, "hardware")
+    await asked(theirs, 1)
+    await pages.aclose()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    theirs.let_go.set()
