@@ -98,6 +98,9 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
         links = open_links(settings, base_url)
         store = open_store(settings, links)
         stack.push_async_callback(store.aclose)
+        # Uploads come as slowly as their senders like: with a store of their own they hold up no result.
+        uploads_store = open_store(settings, links, max_transfers=settings.uploads.max_parallel)
+        stack.push_async_callback(uploads_store.aclose)
         http = httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=FILE_CONNECTIONS))
         stack.push_async_callback(http.aclose)
         file_hosts = (*settings.replicate_file_hosts, urlsplit(settings.replicate_base_url).netloc)
@@ -114,7 +117,7 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
             bell=bell,
             policy=_policy(settings),
             pace=Pace(settings.admission.polls_per_minute, settings.admission.net_polls_per_minute),
-            inputs=_input_files(settings, database, clock, store, kill),
+            inputs=_input_files(settings, database, clock, uploads_store, kill),
             kill=kill,
         )
         poster = Poster(timeout_s=settings.webhooks.timeout_s, public_only=settings.environment == "production")

@@ -89,13 +89,19 @@ class ReplicateAccount(Frozen):
 
 
 class UploadSettings(Frozen):
-    """Input files that accounts upload: how large, how many bytes in all, and how long they are kept."""
+    """Input files that accounts upload: how large, how many at once and in all, and how long they are kept."""
 
     prefix: StoragePrefix = "uploads"
     max_bytes: int = Field(default=1024**3, ge=1)
     # Judged when an upload begins, so uploads that run at the same time may exceed it by one file each.
     max_account_bytes: int = Field(default=10 * 1024**3, ge=1)
     keep_s: int = Field(default=86400, ge=60, le=366 * 86400)
+    # In one process. An upload may hold 32 MiB of memory.
+    max_parallel: int = Field(default=16, ge=1, le=256)
+    max_parallel_per_account: int = Field(default=4, ge=1)
+    # A body that sends nothing for so long is given up, and one that is not whole after so long.
+    stalled_s: Seconds = 30
+    max_s: float = Field(default=3600, gt=0, le=12 * 3600)
 
 
 class StreamSettings(Frozen):

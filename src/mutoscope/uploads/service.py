@@ -21,6 +21,7 @@ from mutoscope.storage.base import ObjectStore
 from mutoscope.storage.intake import Body
 from mutoscope.storage.sniff import sniff
 from mutoscope.uploads import removal
+from mutoscope.uploads.limits import Places, timely
 from mutoscope.uploads.models import Upload
 
 # A hundred, and one more to know whether there is a next page.
@@ -64,6 +65,7 @@ class Uploads:
     clock: Clock
     store: ObjectStore
     settings: UploadSettings
+    places: Places = field(default_factory=Places)
 
     async def create(
         self, account_id: str, chunks: AsyncIterator[bytes], describe: Callable[[], Awaitable[Description]]
@@ -79,10 +81,19 @@ class Uploads:
             InvalidRequest: The file is empty.
             FileTooLarge: It is larger than ``settings.max_bytes``.
             UploadsFull: The account keeps ``settings.max_account_bytes`` already.
+            TooManyUploads: The account, or everybody together, uploads as many files as may be.
+            UploadTooSlow: The bytes stopped coming, or were not all there in time.
             StorageError: The store failed.
         """
-        await self._check_room(account_id)
-        body = await Body.begin(_limited(chunks, self.settings.max_bytes), self.settings.max_bytes)
+        with self.places.one(account_id, self.settings):
+            await self._check_room(account_id)
+            in_time = timely(chunks, self.settings)
+            return await self._keep(account_id, _limited(in_time, self.settings.max_bytes), describe)
+
+    async def _keep(
+        self, account_id: str, chunks: AsyncIterator[bytes], describe: Callable[[], Awaitable[Description]]
+    ) -> Upload:
+        body = await Body.begin(chunks, self.settings.max_bytes)
         if not body.head:
             raise InvalidRequest("The file is empty.")
         media_type, extension = sniff(body.head)
