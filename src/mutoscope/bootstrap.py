@@ -24,6 +24,7 @@ from mutoscope.engines.chores import Chore, Chores, expire_lots, forget_deliveri
 from mutoscope.engines.embedded import EmbeddedEngine
 from mutoscope.generations.admission import Limits
 from mutoscope.generations.as_prediction import PredictionBodies
+from mutoscope.generations.copies import Copies
 from mutoscope.generations.inputs import InputFiles
 from mutoscope.generations.machine import Machine, Policy
 from mutoscope.generations.pacing import Pace
@@ -229,7 +230,8 @@ def _input_files(
     # A bucket's links lead to the bucket; those of the local disk lead to us.
     public_links = settings.aws_s3_bucket_name is not None or settings.public_url is not None
     uploads = Uploads(database, clock, store, settings.uploads)
-    return InputFiles(uploads, database, clock, kill, public_links, timedelta(seconds=settings.engine.lease_s))
+    copies = Copies(database, clock, kill, timedelta(seconds=settings.engine.lease_s))
+    return InputFiles(uploads, copies, public_links)
 
 
 async def _bell(stack: AsyncExitStack, database: Database, signals: Signals) -> Bell:

@@ -19,6 +19,7 @@ from mutoscope.engines.chores import expire_lots
 from mutoscope.generations import admission, callbacks, transitions
 from mutoscope.generations.admission import Limits
 from mutoscope.generations.advance import advance_claimed
+from mutoscope.generations.copies import Copies
 from mutoscope.generations.inputs import InputFiles
 from mutoscope.generations.machine import Machine, Policy
 from mutoscope.generations.models import Generation
@@ -117,7 +118,7 @@ class Shop:
 
     def _inputs(self) -> InputFiles:
         uploads = Uploads(self.database, self.clock, self.store, UploadSettings())
-        return InputFiles(uploads, self.database, self.clock, self.power, public_links=True)
+        return InputFiles(uploads, Copies(self.database, self.clock, self.power), public_links=True)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run to the end; a worker that is held stays where it is."""

@@ -12,8 +12,8 @@ from sqlalchemy.exc import IntegrityError
 
 from mutoscope.core.canonical import sha256_of
 from mutoscope.generations import admission, attempts, pacing, telling
+from mutoscope.generations.copies import FileBusy
 from mutoscope.generations.failures import Failure
-from mutoscope.generations.inputs import FileBusy
 from mutoscope.generations.machine import Machine
 from mutoscope.generations.models import Generation
 from mutoscope.generations.states import Phase
