@@ -1,4 +1,4 @@
-"""Copies of files at a provider: one sends each, and only a copy that lasts is used."""
+"""Input files on their way: how many an input may name, who sends a copy, and which copies are used."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,9 +12,10 @@ from mutoscope.core.killpoints import NoKillPoints
 from mutoscope.core.settings import UploadSettings
 from mutoscope.db.engine import Database
 from mutoscope.generations.copies import COPY_MARGIN, Claim, Copies, FileBusy
-from mutoscope.generations.inputs import InputFiles
+from mutoscope.generations.inputs import MAX_INLINE_BYTES, MAX_NAMED, InputFiles, TooManyFiles
 from mutoscope.providers.base import FileCopy, ProviderDown
 from mutoscope.providers.fake import FILE_LIFE, FakeProvider
+from mutoscope.replicate_protocol.files import MAX_DATA_URL_BYTES
 from mutoscope.storage.links import LinkSigner
 from mutoscope.storage.memory import MemoryStore
 from mutoscope.uploads.models import Upload
@@ -41,6 +42,9 @@ class Desk:
 
     async def send(self, value: Any) -> Any:
         return (await self.inputs.to_send(self.account_id, {"value": value}, self.provider, run_s=60))["value"]
+
+    async def check(self, value: Any) -> None:
+        await self.inputs.check(self.account_id, {"value": value}, until=self.clock.now())
 
     async def claim(self, upload: Upload) -> Claim:
         claim = await self.inputs.copies.claim(upload.id, "fake")
@@ -107,3 +111,21 @@ async def test_a_claim_that_is_renewed_is_not_taken_over(desk: Desk) -> None:
             await copies.claim(made.id, "fake")
     await copies.release(claim)
     assert (await desk.claim(made)).is_first is False
+
+
+async def test_an_input_names_files_only_so_often(desk: Desk) -> None:
+    made = await desk.upload(b"x")
+    await desk.check([made.id] * MAX_NAMED)
+    for count in (MAX_NAMED + 1, 30_000):
+        with pytest.raises(TooManyFiles, match=str(count)):
+            await desk.check([made.id] * count)
+
+
+async def test_an_input_does_not_swell_to_more_than_can_be_sent(desk: Desk) -> None:
+    """Each place that names a small file gets a data URI of its own; a copy is only named."""
+    small, large = await desk.upload(bytes(MAX_DATA_URL_BYTES)), await desk.upload(bytes(MAX_DATA_URL_BYTES + 1))
+    as_sent = len(await desk.send(small.id))
+    most = MAX_INLINE_BYTES // as_sent
+    await desk.check([small.id] * most + [large.id] * (MAX_NAMED - most))
+    with pytest.raises(TooManyFiles, match="data URIs"):
+        await desk.check({"one": [small.id] * most, "another": f"https://us.example/v1/files/{small.id}"})

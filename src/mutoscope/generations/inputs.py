@@ -6,7 +6,8 @@ So a crash costs at most a copy too many.
 """
 
 import base64
-from collections.abc import AsyncGenerator, Mapping
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +19,17 @@ from mutoscope.replicate_protocol.files import MAX_DATA_URL_BYTES, MAX_UPLOAD_BY
 from mutoscope.uploads.models import Upload
 from mutoscope.uploads.references import named_uploads, with_uploads
 from mutoscope.uploads.service import Uploads
+
+# An input of a megabyte could name files thirty thousand times.
+MAX_NAMED = 256
+# What the data URIs of an input may have in all: each place that names a small file gets its own.
+MAX_INLINE_BYTES = 8 * 1024 * 1024
+
+
+class TooManyFiles(InvalidRequest):
+    """An input names files in more places, or with more bytes, than can be sent with it."""
+
+    code, title = "too_many_files", "The input names too many files"
 
 
 class FileUnreachable(InvalidRequest):
@@ -44,12 +56,17 @@ class InputFiles:
         """Accept an input, and keep its files until then.
 
         Raises:
+            TooManyFiles: It names files too often, or what it names is too large to be sent within it.
             UnknownFile: It names a file that this account does not have.
             FileUnreachable: It names a file that no provider could get from here.
         """
-        if not (ids := named_uploads(value)):
+        if not (named := named_uploads(value)):
             return
-        for upload in await self.uploads.require(account_id, ids, until=until):
+        if named.total() > MAX_NAMED:
+            raise TooManyFiles(f"The input names files in {named.total()} places; {MAX_NAMED} are allowed.")
+        files = await self.uploads.require(account_id, list(named), until=until)
+        _check_inline(files, named)
+        for upload in files:
             if upload.size_bytes > MAX_UPLOAD_BYTES and not self.public_links:
                 raise FileUnreachable(
                     f"{upload.id} has {upload.size_bytes} bytes. A provider takes at most {MAX_UPLOAD_BYTES}; for more "
@@ -72,16 +89,16 @@ class InputFiles:
             FileBusy: Try again in a moment.
             StorageError, ProviderError: As the store and ``Provider.send_file`` raise.
         """
-        if not (ids := named_uploads(value)):
+        if not (named := named_uploads(value)):
             return value
         until = self.uploads.clock.now() + timedelta(seconds=run_s)
-        files = await self.uploads.require(account_id, ids, until=until)
+        files = await self.uploads.require(account_id, list(named), until=until)
         links = {one.id: await self._link(one, provider, run_s) for one in files}
         sent: dict[str, Any] = with_uploads(value, links)
         return sent
 
     async def _link(self, upload: Upload, provider: Provider, run_s: float) -> str:
-        if upload.size_bytes <= MAX_DATA_URL_BYTES:
+        if _is_inline(upload):
             data = b"".join([chunk async for chunk in self.uploads.store.read(upload.key)])
             return f"data:{upload.media_type};base64,{base64.b64encode(data).decode()}"
         if upload.size_bytes <= MAX_UPLOAD_BYTES:
@@ -114,3 +131,17 @@ class InputFiles:
         async for chunk in self.uploads.store.read(upload.key):
             yield chunk
             await self.copies.renew(claim)
+
+
+def _is_inline(upload: Upload) -> bool:
+    return upload.size_bytes <= MAX_DATA_URL_BYTES
+
+
+def _check_inline(files: Sequence[Upload], named: Counter[str]) -> None:
+    """Raises ``TooManyFiles`` if the data URIs would be too large together; Base64 makes four bytes of three."""
+    size_bytes = sum(named[one.id] * ((one.size_bytes + 2) // 3 * 4) for one in files if _is_inline(one))
+    if size_bytes > MAX_INLINE_BYTES:
+        raise TooManyFiles(
+            f"The small files that the input names would be {size_bytes} bytes as data URIs; {MAX_INLINE_BYTES} are "
+            "allowed. Name fewer, or each of them less often."
+        )
