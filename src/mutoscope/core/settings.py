@@ -93,8 +93,9 @@ class UploadSettings(Frozen):
 
     prefix: StoragePrefix = "uploads"
     max_bytes: int = Field(default=1024**3, ge=1)
-    # Judged when an upload begins, so uploads that run at the same time may exceed it by one file each.
+    # Judged when an upload begins, so uploads that run at the same time may exceed these by one file each.
     max_account_bytes: int = Field(default=10 * 1024**3, ge=1)
+    max_account_files: int = Field(default=10_000, ge=1)
     keep_s: int = Field(default=86400, ge=60, le=366 * 86400)
     # In one process. An upload may hold 32 MiB of memory.
     max_parallel: int = Field(default=16, ge=1, le=256)
