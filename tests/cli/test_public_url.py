@@ -96,7 +96,14 @@ async def test_a_certificate_that_nobody_signed(settings: Settings) -> None:
     assert (found.state, "certificate" in found.detail) == ("failed", True)
 
 
-@pytest.mark.parametrize("url", ["us.example", "ftp://us.example", "https://", "http:///path"])
-async def test_what_is_no_address(settings: Settings, url: str) -> None:
-    found = await public_url.check(settings, url)
-    assert (found.state, "no URL" in found.detail) == ("failed", True)
+async def test_a_port_that_speaks_no_tls(here: Service, settings: Settings) -> None:
+    found = await public_url.check(settings, here.url.replace("http://", "https://"))
+    assert (found.state, "certificate" in found.detail) == ("failed", False)
+    assert "no TLS" in found.detail
+    assert "443" in found.todo
+
+
+async def test_a_path_that_is_not_passed_on(here: Service, settings: Settings) -> None:
+    found = await public_url.check(settings, f"{here.url}/elsewhere")
+    assert (found.state, "404" in found.detail) == ("failed", True)
+    assert "MUTOSCOPE_PUBLIC_URL" in found.todo
