@@ -21,6 +21,7 @@ from mutoscope.generations.admission import Limits
 from mutoscope.generations.copies import Copies
 from mutoscope.generations.inputs import InputFiles
 from mutoscope.generations.models import Generation
+from mutoscope.generations.placement import Placement
 from mutoscope.generations.ports import SilentBell
 from mutoscope.generations.service import Generations, NewGeneration
 from mutoscope.generations.signals import Signals
@@ -85,7 +86,8 @@ async def queue(database_url: str) -> AsyncGenerator[Queue]:
     store = MemoryStore(LinkSigner(b"a secret for these tests", "http://localhost"))
     uploads = Uploads(database, clock, store, UploadSettings())
     inputs = InputFiles(uploads, Copies(database, clock, NoKillPoints()), public_links=False)
-    service = Generations(database, clock, catalog, SilentBell(), Signals(), inputs=inputs)
+    placement = Placement({"replicate": 1})
+    service = Generations(database, clock, catalog, SilentBell(), Signals(), inputs=inputs, placement=placement)
     yield Queue(database, clock, service, Accounts(database, clock))
     await database.aclose()
 
