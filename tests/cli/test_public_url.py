@@ -1,7 +1,6 @@
 """The public URL is proved or the failing step is named: name, connection, certificate, redirect, and who answers."""
 
 import socket
-import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,8 @@ from mutoscope.core.ids import new_secret
 from mutoscope.core.settings import Settings
 from tests.api.service import Service, service
 from tests.providers.servers import ScriptedServer, answer, scripted_server
+from tests.servers.tls import Tls
 from tests.world import RunnerProcess, runner_process, settings_for
-
-CERTIFICATE = Path(__file__).parent / "self_signed.pem"  # for localhost, signed by nobody, good for a hundred years
 
 
 @pytest.fixture(scope="session")
@@ -87,10 +85,8 @@ async def test_nobody_there(settings: Settings) -> None:
     assert (found.state, "mutoscope serve" in found.todo) == ("advice", True)
 
 
-async def test_a_certificate_that_nobody_signed(settings: Settings) -> None:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(CERTIFICATE)
-    async with scripted_server(context) as server:
+async def test_a_certificate_that_nobody_trusts(settings: Settings, tls: Tls) -> None:
+    async with scripted_server(tls.server_context()) as server:
         server.will(answer(200, {}))
         found = await public_url.check(settings, server.url)
     assert (found.state, "certificate" in found.detail) == ("failed", True)
