@@ -12,6 +12,7 @@ from tests.servers.network import forbid_network
 from tests.servers.postgres import PostgresServer
 from tests.servers.seaweedfs import SeaweedServer
 from tests.servers.shared import locked, shared_server
+from tests.servers.tls import Tls, make_tls
 
 _TEMPLATE = "mutoscope_template"
 
@@ -46,6 +47,12 @@ def seaweedfs(session_dir: Path) -> Iterator[SeaweedServer]:
     """An S3 server that all workers share: make buckets on it, do not stop it."""
     with shared_server("seaweedfs", session_dir) as address:
         yield SeaweedServer(**address)
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    """A certificate for ``localhost`` that nobody trusts by himself."""
+    return make_tls(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -68,7 +68,7 @@ def _secret(settings: Settings) -> str:
     return settings.secret.get_secret_value() if settings.secret else kept_secret(settings.data_dir)
 
 
-def open_store(settings: Settings, links: LinkSigner) -> ObjectStore:
+def open_store(settings: Settings, links: LinkSigner, *, max_transfers: int = 4) -> ObjectStore:
     """The bucket of the settings, or the local disk."""
     if settings.aws_s3_bucket_name is None:
         with usable(settings.data_dir):
@@ -83,5 +83,6 @@ def open_store(settings: Settings, links: LinkSigner) -> ObjectStore:
             secret_access_key=secret.get_secret_value() if secret else None,
             session_token=token.get_secret_value() if token else None,
             public_base_url=settings.storage_public_url,
-        )
+        ),
+        max_transfers=max_transfers,
     )

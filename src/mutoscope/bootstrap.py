@@ -26,6 +26,7 @@ from mutoscope.engines.chores import Chore, Chores, expire_lots, forget_deliveri
 from mutoscope.engines.embedded import EmbeddedEngine
 from mutoscope.generations.admission import Limits
 from mutoscope.generations.as_prediction import PredictionBodies
+from mutoscope.generations.copies import Copies
 from mutoscope.generations.inputs import InputFiles
 from mutoscope.generations.machine import Machine, Policy
 from mutoscope.generations.pacing import Pace
@@ -101,6 +102,9 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
         links = open_links(settings, base_url)
         store = open_store(settings, links)
         stack.push_async_callback(store.aclose)
+        # Uploads come as slowly as their senders like: with a store of their own they hold up no result.
+        uploads_store = open_store(settings, links, max_transfers=settings.uploads.max_parallel)
+        stack.push_async_callback(uploads_store.aclose)
         http = httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=FILE_CONNECTIONS))
         stack.push_async_callback(http.aclose)
         file_hosts = (*settings.replicate_file_hosts, urlsplit(settings.replicate_base_url).netloc)
@@ -117,7 +121,7 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
             bell=bell,
             policy=_policy(settings),
             pace=Pace(settings.admission.polls_per_minute, settings.admission.net_polls_per_minute),
-            inputs=_input_files(settings, database, clock, store, kill),
+            inputs=_input_files(settings, database, clock, uploads_store, kill),
             kill=kill,
         )
         poster = Poster(timeout_s=settings.webhooks.timeout_s, public_only=settings.environment == "production")
@@ -230,7 +234,8 @@ def _input_files(
     # A bucket's links lead to the bucket; those of the local disk lead to us.
     public_links = settings.aws_s3_bucket_name is not None or settings.public_url is not None
     uploads = Uploads(database, clock, store, settings.uploads)
-    return InputFiles(uploads, database, clock, kill, public_links, timedelta(seconds=settings.engine.lease_s))
+    copies = Copies(database, clock, kill, timedelta(seconds=settings.engine.lease_s))
+    return InputFiles(uploads, copies, public_links)
 
 
 async def _bell(stack: AsyncExitStack, database: Database, signals: Signals) -> Bell:

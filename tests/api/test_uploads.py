@@ -4,13 +4,14 @@ import asyncio
 import hashlib
 import json
 import socket
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.api.service import Json, Person, Service, client
-from tests.world import until
+from tests.api.service import Json, Person, Service, client, service
+from tests.world import RunnerProcess, settings_for, until
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20_000)
 
@@ -84,6 +85,26 @@ async def test_a_sender_that_goes_away_leaves_nothing(ann: Person, here: Service
         await until(lambda: _count(here, "writing", 1))
     await until(lambda: _count(here, "writing", 0))
     assert (await ann.http.get("/v1/files")).json()["data"] == []
+
+
+@pytest.mark.parametrize("form", [False, True])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_sender_that_stops_is_given_up(
+    database_url: str, tmp_path: Path, runner: RunnerProcess, form: bool
+) -> None:
+    settings = settings_for(database_url, tmp_path, runner, uploads={"stalled_s": 0.2})
+    async with service(settings, runner) as here, here.person("ann") as ann:
+        url = ann.http.base_url
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        kind = "multipart/form-data; boundary=m" if form else "image/png"
+        head = f"POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ann.key}\r\nContent-Type: {kind}\r\n"
+        begun = b'--m\r\nContent-Disposition: form-data; name="content"\r\n\r\n' if form else b""
+        writer.write(head.encode() + b"Content-Length: 999999\r\n\r\n" + begun + PNG)
+        assert b" 408 " in await asyncio.wait_for(reader.readline(), 20)
+        assert b'"upload_too_slow"' in await asyncio.wait_for(reader.read(), 20), "and the connection is closed"
+        writer.close()
+        await until(lambda: _count(here, "writing", 0))
+        assert (await ann.http.get("/v1/files")).json()["data"] == []
 
 
 async def _count(here: Service, state: str, wanted: int) -> bool:

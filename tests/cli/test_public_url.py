@@ -1,7 +1,6 @@
 """The public URL is proved or the failing step is named: name, connection, certificate, redirect, and who answers."""
 
 import socket
-import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,8 @@ from mutoscope.core.ids import new_secret
 from mutoscope.core.settings import Settings
 from tests.api.service import Service, service
 from tests.providers.servers import ScriptedServer, answer, scripted_server
+from tests.servers.tls import Tls
 from tests.world import RunnerProcess, runner_process, settings_for
-
-CERTIFICATE = Path(__file__).parent / "self_signed.pem"  # for localhost, signed by nobody, good for a hundred years
 
 
 @pytest.fixture(scope="session")
@@ -87,16 +85,21 @@ async def test_nobody_there(settings: Settings) -> None:
     assert (found.state, "mutoscope serve" in found.todo) == ("advice", True)
 
 
-async def test_a_certificate_that_nobody_signed(settings: Settings) -> None:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(CERTIFICATE)
-    async with scripted_server(context) as server:
+async def test_a_certificate_that_nobody_trusts(settings: Settings, tls: Tls) -> None:
+    async with scripted_server(tls.server_context()) as server:
         server.will(answer(200, {}))
         found = await public_url.check(settings, server.url)
     assert (found.state, "certificate" in found.detail) == ("failed", True)
 
 
-@pytest.mark.parametrize("url", ["us.example", "ftp://us.example", "https://", "http:///path"])
-async def test_what_is_no_address(settings: Settings, url: str) -> None:
-    found = await public_url.check(settings, url)
-    assert (found.state, "no URL" in found.detail) == ("failed", True)
+async def test_a_port_that_speaks_no_tls(here: Service, settings: Settings) -> None:
+    found = await public_url.check(settings, here.url.replace("http://", "https://"))
+    assert (found.state, "certificate" in found.detail) == ("failed", False)
+    assert "no TLS" in found.detail
+    assert "443" in found.todo
+
+
+async def test_a_path_that_is_not_passed_on(here: Service, settings: Settings) -> None:
+    found = await public_url.check(settings, f"{here.url}/elsewhere")
+    assert (found.state, "404" in found.detail) == ("failed", True)
+    assert "MUTOSCOPE_PUBLIC_URL" in found.todo

@@ -121,6 +121,24 @@ async def test_doctor_is_content_or_says_what_to_do(shell: Shell) -> None:
 
 
 @ON_SQLITE
+async def test_doctor_names_the_settings_of_the_account_that_is_ill(shell: Shell) -> None:
+    toml = shell.directory / "mutoscope.toml"
+    toml.write_text(toml.read_text() + '[replicate_accounts.eu]\napi_tokens = ["r8_eu"]\n')
+    poor = shell.with_env(REPLICATE_BASE_URL="http://127.0.0.1:9", MUTOSCOPE_PUBLIC_URL="http://127.0.0.1:9")
+    todo = {one["check"]: one["todo"] for one in (await poor.run("doctor", "--json")).json}
+    assert "REPLICATE_API_TOKEN" in todo["provider"]
+    assert "replicate_accounts.eu.api_tokens" in todo["provider eu"]
+    assert "replicate_accounts.eu.webhook_secret" in todo["webhook secret eu"]
+
+
+@ON_SQLITE
+async def test_doctor_knows_an_address_that_goes_too_far(shell: Shell, runner: RunnerProcess) -> None:
+    found = (await shell.with_env(REPLICATE_BASE_URL=f"{runner.url}/v1").run("doctor", "--json")).json
+    (provider,) = [one for one in found if one["check"] == "provider"]
+    assert (provider["state"], "without /v1" in provider["todo"]) == ("failed", True)
+
+
+@ON_SQLITE
 async def test_a_misspelt_variable_is_pointed_at(shell: Shell) -> None:
     typo = shell.with_env(MUTOSCOPE_LINKS_S="60", MUTOSCOPE_ENGINE__SWEEP_S="0.5", MUTOSCOPE_API_KEY="k")
     found = (await typo.ok("doctor", "--json")).json

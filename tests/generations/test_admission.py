@@ -18,8 +18,10 @@ from mutoscope.core.settings import AdmissionSettings, UploadSettings
 from mutoscope.db.engine import Database
 from mutoscope.generations import admission
 from mutoscope.generations.admission import Limits
+from mutoscope.generations.copies import Copies
 from mutoscope.generations.inputs import InputFiles
 from mutoscope.generations.models import Generation
+from mutoscope.generations.placement import Placement
 from mutoscope.generations.ports import SilentBell
 from mutoscope.generations.service import Generations, NewGeneration
 from mutoscope.generations.signals import Signals
@@ -83,8 +85,9 @@ async def queue(database_url: str) -> AsyncGenerator[Queue]:
     catalog = Catalog(database, clock, MODELS, _schema)
     store = MemoryStore(LinkSigner(b"a secret for these tests", "http://localhost"))
     uploads = Uploads(database, clock, store, UploadSettings())
-    inputs = InputFiles(uploads, database, clock, NoKillPoints(), public_links=False)
-    service = Generations(database, clock, catalog, SilentBell(), Signals(), inputs=inputs)
+    inputs = InputFiles(uploads, Copies(database, clock, NoKillPoints()), public_links=False)
+    placement = Placement({"replicate": 1})
+    service = Generations(database, clock, catalog, SilentBell(), Signals(), inputs=inputs, placement=placement)
     yield Queue(database, clock, service, Accounts(database, clock))
     await database.aclose()
 

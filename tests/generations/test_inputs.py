@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from mutoscope.core.errors import InvalidRequest
 from mutoscope.core.ids import new_id
-from mutoscope.generations import inputs
+from mutoscope.generations.copies import COPY_MARGIN
 from mutoscope.generations.models import Attempt, Generation
 from mutoscope.generations.service import NewGeneration
 from mutoscope.replicate_protocol.files import MAX_UPLOAD_BYTES
@@ -74,7 +74,7 @@ async def test_a_file_is_sent_once_however_many_use_it(here: World) -> None:
 async def test_a_copy_that_is_about_to_expire_is_made_again(here: World) -> None:
     made = await upload(here, LARGE)
     await run(here, ask(made.id))
-    soon = here.runtime.clock.now() + inputs.COPY_MARGIN - timedelta(seconds=1)
+    soon = here.runtime.clock.now() + COPY_MARGIN - timedelta(seconds=1)
     async with here.runtime.database.write() as session:
         (await session.get_one(ProviderFile, (made.id, "replicate"))).expires_at = soon
     await run(here, ask(made.id, seconds=0.1))

@@ -19,9 +19,11 @@ from mutoscope.engines.chores import expire_lots
 from mutoscope.generations import admission, callbacks, transitions
 from mutoscope.generations.admission import Limits
 from mutoscope.generations.advance import advance_claimed
+from mutoscope.generations.copies import Copies
 from mutoscope.generations.inputs import InputFiles
 from mutoscope.generations.machine import Machine, Policy
 from mutoscope.generations.models import Generation
+from mutoscope.generations.placement import Placement
 from mutoscope.generations.service import Generations, NewGeneration
 from mutoscope.generations.signals import Signals
 from mutoscope.ledger import service as ledger
@@ -87,9 +89,9 @@ class Shop:
             catalog,
             self.machine.bell,
             Signals(),
-            PROVIDER,
             self.power,
             inputs=self.machine.inputs,
+            placement=Placement({PROVIDER: 1}),
         )
         self.held: list[Worker] = []
         self._names = count(1)
@@ -109,6 +111,7 @@ class Shop:
                 unreachable_grace=timedelta(minutes=10),
                 expiry_grace_s=3600,
                 storage_prefix="kept",
+                webhook_attempts=16,
                 webhook_url=(lambda name, ref: f"https://us.example/callbacks/{name}?ref={ref}") if webhooks else None,
             ),
             kill=self.power,
@@ -117,7 +120,7 @@ class Shop:
 
     def _inputs(self) -> InputFiles:
         uploads = Uploads(self.database, self.clock, self.store, UploadSettings())
-        return InputFiles(uploads, self.database, self.clock, self.power, public_links=True)
+        return InputFiles(uploads, Copies(self.database, self.clock, self.power), public_links=True)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run to the end; a worker that is held stays where it is."""

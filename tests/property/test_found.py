@@ -3,10 +3,15 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
+from mutoscope.providers.base import Throttled
+from mutoscope.uploads.models import ProviderFile
+from mutoscope.uploads.service import Description
 from tests.property.conftest import OpenStage
 from tests.property.shop import LEASE
 from tests.property.stage import Stage
+from tests.storage.streams import stream
 
 LAPSE_S = LEASE.total_seconds() + 1
 
@@ -231,4 +236,48 @@ def test_what_the_provider_says_can_always_be_kept(open_stage: OpenStage, said: 
         stage.wait(20)
         stage.work(1)
     only(stage)
+    stage.end()
+
+
+async def upload(stage: Stage) -> str:
+    async def describe() -> Description:
+        return Description("a.bin")
+
+    uploads = stage.shop.machine.inputs.uploads
+    return (await uploads.create(stage.accounts["ann"], stream(bytes(256_001)), describe)).id
+
+
+async def forget_copies(stage: Stage) -> None:
+    async with stage.shop.database.write() as session:
+        await session.execute(delete(ProviderFile))
+
+
+def test_a_provider_that_throttles_files_is_asked_again_by_its_own_clock(open_stage: OpenStage) -> None:
+    """The generation kept its place at the provider and asked again after two seconds, with everybody else."""
+    stage = open_stage(False)
+    stage.ask("ann", "film", stage.run(upload(stage)), 1)
+    slow_down = Throttled("slow down", retry_after_s=45)
+    stage.shop.fake.broken["send_file"] = slow_down
+    stage.work(1)
+    assert (only(stage).phase, len(attempts(stage))) == ("queued", 0)
+    del stage.shop.fake.broken["send_file"]
+    stage.wait(44)
+    stage.work(1)
+    assert (only(stage).phase, stage.shop.fake.predictions) == ("queued", {})
+    stage.wait(2)
+    stage.work(1)
+    assert (only(stage).phase, only(stage).attempt) == ("await", 1)
+
+    stage.finish(0, "preempted", "one file", None, 0)
+    stage.run(forget_copies(stage))
+    stage.shop.fake.broken["send_file"] = slow_down
+    for _ in range(2):  # it is seen to have ended, and a little later another is made
+        stage.wait(15)
+        stage.work(1)
+    assert only(stage).phase == "queued"
+    assert [(one.number, one.state) for one in attempts(stage)] == [(1, "ended")], "the first is not marked again"
+    stage.shop.fake.broken.clear()
+    stage.wait(46)
+    stage.work(1)
+    assert (only(stage).phase, only(stage).attempt) == ("await", 2)
     stage.end()

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from mutoscope.providers.base import CreateRefused, PredictionRequest, ProviderError
+from mutoscope.providers.base import CreateRefused, FileToSend, PredictionRequest, ProviderDown, ProviderError
 from mutoscope.providers.replicate import Replicate
 from mutoscope.providers.tokens import Tokens
 from tests.providers.servers import ScriptedServer, answer
+from tests.storage.streams import stream
 
 MADE = {"id": "p1", "status": "starting", "created_at": "2026-01-01T00:00:00Z", "input": {}}
 UNKNOWN = answer(401, {"detail": "You did not pass a valid authentication token"})
@@ -54,8 +55,37 @@ async def test_a_file_of_tokens_is_read_when_it_changes(server: ScriptedServer, 
     await replicate.aclose()
 
 
-def test_no_text_shows_a_token(tmp_path: Path) -> None:
+def test_no_text_shows_a_token() -> None:
     tokens = Tokens(["r8_secret"])
     assert "r8_secret" not in f"{tokens!r} {tokens}"
-    assert Tokens([]).current() == ""
-    assert Tokens([], tmp_path / "missing").current() == ""
+
+
+@pytest.mark.parametrize("written", [None, b"", b"r8_t\xc3\xb6ken\n", b"r8_\xff\xfe\n", b"\x00\n"])
+async def test_without_a_token_that_can_be_sent_nothing_is_sent_and_nothing_is_in_doubt(
+    server: ScriptedServer, tmp_path: Path, written: bytes | None
+) -> None:
+    file = tmp_path / "tokens"
+    if written is not None:
+        file.write_bytes(written)
+    replicate = Replicate(server.url, Tokens([], file))
+    for call in (
+        replicate.create(CREATE),
+        replicate.get("p1"),
+        replicate.send_file(FileToSend("file_1", "a.bin", "application/octet-stream", 1, stream(b"x"))),
+    ):
+        with pytest.raises(ProviderDown, match="no token"):
+            await call
+    assert server.asked == []
+    server.will(answer(201, MADE))
+    file.write_bytes(b"\xff\xfe\ngood\n")
+    assert (await replicate.create(CREATE)).id == "p1"
+    assert used(server) == ["good"], "and what cannot be sent is passed over"
+    await replicate.aclose()
+
+
+async def test_a_given_token_that_cannot_be_sent_is_passed_over(server: ScriptedServer) -> None:
+    replicate = Replicate(server.url, Tokens(["", "t\u00f6ken", "good"]))
+    server.will(answer(201, MADE))
+    assert (await replicate.create(CREATE)).id == "p1"
+    assert used(server) == ["good"]
+    await replicate.aclose()

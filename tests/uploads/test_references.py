@@ -47,7 +47,7 @@ def test_other_text_is_text(text: str) -> None:
 def test_files_are_found_and_replaced_anywhere_in_an_input() -> None:
     other = new_id("file")
     value = {"image": ID, "more": [{"mask": f"https://x/{other}.png"}, ID, 7, None], ID: "a name is no value"}
-    assert named_uploads(value) == [ID, other]
+    assert list(named_uploads(value).items()) == [(ID, 2), (other, 1)]
     sent = with_uploads(value, {ID: "data:1", other: "https://copy"})
     assert sent == {"image": "data:1", "more": [{"mask": "https://copy"}, "data:1", 7, None], ID: "a name is no value"}
     assert with_uploads(value, {}) == value

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from mutoscope.storage.base import ObjectMissing, StorageError
 from mutoscope.storage.links import LinkSigner
 from mutoscope.storage.memory import MemoryStore
 from mutoscope.uploads.models import Upload
+from mutoscope.uploads.removal import AGAIN_AFTER, MAX_FAILURES
 from mutoscope.uploads.service import WRITING_LIFE, Description, FileTooLarge, UnknownFile, Uploads, UploadsFull
 from tests.storage.streams import collected, failing, stream, stuck
 
@@ -26,12 +28,15 @@ LIMIT = 10_000
 
 
 class MovingStore(MemoryStore):
-    """A store in memory whose deletes can be made to fail."""
+    """A store in memory whose deletes can be made to fail, all of them or those of some keys."""
 
     broken = False
+    stubborn: frozenset[str] = frozenset()
+    deletes = 0
 
     async def delete(self, key: str) -> None:
-        if self.broken:
+        self.deletes += 1
+        if self.broken or key in self.stubborn:
             raise StorageError("The store is down.")
         await super().delete(key)
 
@@ -42,7 +47,7 @@ class Shelf:
     def __init__(self, database: Database, ann: str, bob: str) -> None:
         self.clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
         self.store = MovingStore(LinkSigner(b"a secret for these tests", "http://localhost"), clock=self.clock)
-        settings = UploadSettings(max_bytes=LIMIT, max_account_bytes=3 * LIMIT, keep_s=DAY)
+        settings = UploadSettings(max_bytes=LIMIT, max_account_bytes=3 * LIMIT, max_account_files=9, keep_s=DAY)
         self.uploads = Uploads(database, self.clock, self.store, settings)
         self.ann, self.bob = ann, bob
 
@@ -158,6 +163,15 @@ async def test_an_account_cannot_fill_the_store(shelf: Shelf) -> None:
     assert other.account_id == shelf.bob
 
 
+async def test_an_account_cannot_keep_files_without_number(shelf: Shelf) -> None:
+    made = [await shelf.put(b"%d" % n) for n in range(9)]
+    with pytest.raises(UploadsFull, match="9 files"):
+        await shelf.put(b"one more")
+    assert (await shelf.uploads.create(shelf.bob, stream(b"his own"), about())).account_id == shelf.bob
+    await shelf.uploads.delete(shelf.ann, made[0].id)
+    await shelf.put(b"one in its place")
+
+
 async def test_a_deleted_file_is_gone_with_its_bytes(shelf: Shelf) -> None:
     kept, made = await shelf.put(b"kept"), await shelf.put(PNG)
     await shelf.uploads.delete(shelf.ann, made.id)
@@ -175,6 +189,7 @@ async def test_a_delete_that_is_cut_off_is_finished_by_the_chore(shelf: Shelf) -
         await shelf.uploads.get(shelf.ann, made.id)
     assert shelf.keys == [made.key]
     shelf.store.broken = False
+    shelf.clock.advance(AGAIN_AFTER)
     await nothing_is_left(shelf)
 
 
@@ -221,3 +236,44 @@ async def test_what_a_crash_left_half_written_is_removed(shelf: Shelf) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_bytes_that_come_after_their_row_was_given_up_are_removed(shelf: Shelf) -> None:
+    async def late() -> AsyncGenerator[bytes]:
+        yield PNG
+        shelf.clock.advance(WRITING_LIFE + timedelta(seconds=1))
+        await shelf.uploads.remove_old()
+        yield b"the end"
+
+    with pytest.raises(NotFound, match="too long"):
+        await shelf.uploads.create(shelf.ann, late(), about())
+    await nothing_is_left(shelf)
+
+
+async def test_a_file_that_cannot_be_removed_keeps_no_other_waiting(
+    shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = await shelf.put(PNG), await shelf.put(PNG)
+    shelf.store.stubborn = frozenset({first.key})
+    shelf.clock.advance(timedelta(seconds=DAY))
+    await shelf.uploads.remove_old()
+    assert shelf.keys == [first.key], second.key
+    assert first.id in caplog.text
+    shelf.store.stubborn = frozenset()
+    await shelf.uploads.remove_old()
+    assert shelf.keys == [first.key], "it is put off"
+    shelf.clock.advance(AGAIN_AFTER)
+    await nothing_is_left(shelf)
+
+
+async def test_a_store_that_is_down_is_not_asked_for_every_file(shelf: Shelf) -> None:
+    made = [await shelf.put(b"%d" % n) for n in range(MAX_FAILURES + 2)]
+    shelf.store.broken = True
+    shelf.clock.advance(timedelta(seconds=DAY))
+    await shelf.uploads.remove_old()
+    assert (shelf.store.deletes, len(shelf.keys)) == (MAX_FAILURES, len(made))
+    shelf.store.broken = False
+    await shelf.uploads.remove_old()
+    assert len(shelf.keys) == MAX_FAILURES, "the others come first next time"
+    shelf.clock.advance(AGAIN_AFTER)
+    await nothing_is_left(shelf)

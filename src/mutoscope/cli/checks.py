@@ -12,6 +12,7 @@ from mutoscope.cli.setup import missing_file
 from mutoscope.core.errors import ConfigurationError, MutoscopeError
 from mutoscope.core.settings import Settings, unknown_variables
 from mutoscope.db import Database, migrate
+from mutoscope.providers.base import PredictionMissing
 from mutoscope.providers.replicate import Replicate
 from mutoscope.replicate_protocol.schemas import input_schema
 
@@ -76,9 +77,13 @@ async def provider(settings: Settings) -> Sequence[Result]:
 
 
 async def _account(settings: Settings, replicate: Replicate) -> Result:
-    name, todo = _of_account("provider", replicate), "Check REPLICATE_API_TOKEN and REPLICATE_BASE_URL."
+    name, tokens = _of_account("provider", replicate), _setting(replicate, "api_tokens", "REPLICATE_API_TOKEN")
+    todo = f"Check {tokens} and REPLICATE_BASE_URL."
     try:
         account = await replicate.account()
+    except PredictionMissing as error:
+        todo = "Check REPLICATE_BASE_URL: an address without /v1, such as https://api.replicate.com."
+        return Result(name, "failed", f"{settings.replicate_base_url} is no API of Replicate's: {error.detail}", todo)
     except MutoscopeError as error:
         return Result(name, "failed", error.detail, todo)
     owner = account.get("username") or "an account"
@@ -87,6 +92,11 @@ async def _account(settings: Settings, replicate: Replicate) -> Result:
 
 def _of_account(check: str, replicate: Replicate) -> str:
     return check if replicate.name == PROVIDER else f"{check} {replicate.name}"
+
+
+def _setting(replicate: Replicate, name: str, of_main: str) -> str:
+    """What the setting is called that an account has, other than the main one."""
+    return of_main if replicate.name == PROVIDER else f"replicate_accounts.{replicate.name}.{name}"
 
 
 async def storage(settings: Settings) -> Sequence[Result]:
@@ -122,17 +132,18 @@ async def webhooks(settings: Settings) -> Sequence[Result]:
 
 async def _webhook_secret(settings: Settings, replicate: Replicate) -> Result:
     name = _of_account("webhook secret", replicate)
+    setting = _setting(replicate, "webhook_secret", "REPLICATE_WEBHOOK_SECRET")
     main = replicate.name == PROVIDER
     set_to = settings.replicate_webhook_secret if main else settings.replicate_accounts[replicate.name].webhook_secret
     try:
         signs_with = await replicate.webhook_secret()
     except MutoscopeError as error:
-        return Result(name, "failed", error.detail, "Set REPLICATE_WEBHOOK_SECRET.")
+        return Result(name, "failed", error.detail, f"Set {setting}.")
     if set_to is None:
-        todo = "Set REPLICATE_WEBHOOK_SECRET; production refuses to start without it."
+        todo = f"Set {setting}; production refuses to start without it."
         return Result(name, "advice", "not set; learnt from the provider at each start", todo)
     if set_to.get_secret_value() != signs_with:
-        todo = "Copy it again from the provider's settings; until then the new one is asked for when it is needed."
+        todo = f"Copy it into {setting} again; until then the new one is asked for when it is needed."
         return Result(name, "advice", "the provider signs with another one", todo)
     return Result(name, "ok", "set, and the one that the provider signs with")
 

@@ -24,8 +24,6 @@ NAME = "public URL"
 async def check(settings: Settings, url: str) -> Result:
     """Ask ourselves, from outside."""
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        return Result(NAME, "failed", f"{url!r} is no URL", "Set MUTOSCOPE_PUBLIC_URL to https://host, without a path.")
     nonce, local = new_secret(), parts.hostname in {"localhost", "127.0.0.1", "::1"}
     try:
         async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=not local, follow_redirects=False) as http:
@@ -37,22 +35,32 @@ async def check(settings: Settings, url: str) -> Result:
         todo = "Providers do not follow redirects: set MUTOSCOPE_PUBLIC_URL to the address that answers itself."
         return Result(NAME, "failed", f"{url} redirects to {to}", todo)
     if not _is_ours(settings, answer, nonce):
-        detail = f"{url} is answered by something else ({answer.status_code})"
-        todo = f"Let it pass {SELF_TEST.rpartition('/')[0]} on to `mutoscope serve` with the same MUTOSCOPE_SECRET."
-        return Result(NAME, "failed", detail, todo)
+        return _somebody_else(url, answer)
     if parts.scheme == "http" and not local:
         return Result(NAME, "failed", f"{url} is not https", "Replicate calls https only: put TLS before the service.")
     return Result(NAME, "ok", f"{url} leads to this service, without redirects")
+
+
+def _somebody_else(url: str, answer: httpx.Response) -> Result:
+    callbacks = SELF_TEST.rpartition("/")[0]
+    if answer.status_code == 404:
+        todo = f"Let the proxy pass {callbacks} on, or correct the path in MUTOSCOPE_PUBLIC_URL."
+        return Result(NAME, "failed", f"{url} is answered by something else: it knows no {SELF_TEST} (404)", todo)
+    todo = f"Let it pass {callbacks} on to `mutoscope serve` with the same MUTOSCOPE_SECRET."
+    return Result(NAME, "failed", f"{url} is answered by something else ({answer.status_code})", todo)
 
 
 def _not_reached(url: str, error: Exception) -> Result:
     if lost := _cause(error, socket.gaierror):
         todo = "Check the name for typing errors, and that its DNS record exists."
         return Result(NAME, "failed", f"{url}: the host has no address: {lost}"[:300], todo)
-    if tls := _cause(error, ssl.SSLError):
-        reason = getattr(tls, "verify_message", None) or str(tls)
+    if bad := _cause(error, ssl.SSLCertVerificationError):
+        reason = getattr(bad, "verify_message", None) or str(bad)
         todo = "Providers check certificates: use one of a public authority for this very host, with its whole chain."
         return Result(NAME, "failed", f"{url}: the certificate is not valid: {reason}"[:300], todo)
+    if tls := _cause(error, ssl.SSLError):
+        todo = "Check the port: `mutoscope serve` itself speaks no TLS, the proxy before it does, most often on 443."
+        return Result(NAME, "failed", f"{url}: the port speaks no TLS that can be used: {tls}"[:300], todo)
     if isinstance(error, httpx.TimeoutException):
         todo = "Check the firewall and the proxy before the service."
         return Result(NAME, "failed", f"{url} does not answer within {TIMEOUT_S} s", todo)

@@ -4,7 +4,7 @@ import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, SecretStr
 
 STORAGE_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 """One name in a storage key: the same thing in a bucket, on a disk and in a URL."""
@@ -52,6 +52,18 @@ def _log_level(text: str) -> str:
     return text.upper()
 
 
+def is_token(text: str) -> bool:
+    """Whether a text can be sent as a token at all, in a header; not whether anybody knows it."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
+
+
+def _api_token(token: SecretStr) -> SecretStr:
+    if not is_token(token.get_secret_value()):
+        raise ValueError("a token is printable ASCII without spaces; copy it again")
+    return token
+
+
+ApiToken = Annotated[SecretStr, AfterValidator(_api_token)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 Alias = Annotated[str, AfterValidator(_alias)]
 LogLevel = Annotated[str, AfterValidator(_log_level)]

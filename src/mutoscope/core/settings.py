@@ -21,7 +21,7 @@ from pydantic_settings import (
 
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.model_settings import DefaultModelSettings, Frozen, ModelSettings
-from mutoscope.core.setting_kinds import Alias, LogLevel, StoragePrefix, WebAddress
+from mutoscope.core.setting_kinds import Alias, ApiToken, LogLevel, StoragePrefix, WebAddress
 
 MIN_SECRET_CHARS = 16
 # Read by the command line.
@@ -75,7 +75,7 @@ class ReplicateAccount(Frozen):
     """One more Replicate account beside the main one, with its own tokens, secret and rates."""
 
     # Any good one will do; the preferred one first.
-    api_tokens: tuple[SecretStr, ...] = ()
+    api_tokens: tuple[ApiToken, ...] = ()
     # Further tokens, one a line, which come before those; read again when it changes.
     api_token_file: Path | None = None
     webhook_secret: SecretStr | None = None
@@ -89,13 +89,20 @@ class ReplicateAccount(Frozen):
 
 
 class UploadSettings(Frozen):
-    """Input files that accounts upload: how large, how many bytes in all, and how long they are kept."""
+    """Input files that accounts upload: how large, how many at once and in all, and how long they are kept."""
 
     prefix: StoragePrefix = "uploads"
     max_bytes: int = Field(default=1024**3, ge=1)
-    # Judged when an upload begins, so uploads that run at the same time may exceed it by one file each.
+    # Judged when an upload begins, so uploads that run at the same time may exceed these by one file each.
     max_account_bytes: int = Field(default=10 * 1024**3, ge=1)
+    max_account_files: int = Field(default=10_000, ge=1)
     keep_s: int = Field(default=86400, ge=60, le=366 * 86400)
+    # In one process. An upload may hold 32 MiB of memory.
+    max_parallel: int = Field(default=16, ge=1, le=256)
+    max_parallel_per_account: int = Field(default=4, ge=1)
+    # A body that sends nothing for so long is given up, and one that is not whole after so long.
+    stalled_s: Seconds = 30
+    max_s: float = Field(default=3600, gt=0, le=12 * 3600)
 
 
 class StreamSettings(Frozen):
@@ -133,17 +140,17 @@ class Settings(BaseSettings):
     database_url: str | None = Field(default=None, validation_alias=_named("database_url", "DATABASE_URL"))
     database_pool: int = Field(default=20, ge=2, le=200)
 
-    replicate_api_token: SecretStr | None = Field(
+    replicate_api_token: ApiToken | None = Field(
         default=None, validation_alias=_named("replicate_api_token", "REPLICATE_API_TOKEN")
     )
     # While tokens are changed: older ones of the same account, and a file of newer ones that is read when it changes.
-    replicate_old_api_tokens: tuple[SecretStr, ...] = ()
+    replicate_old_api_tokens: tuple[ApiToken, ...] = ()
     replicate_api_token_file: Path | None = Field(
         default=None, validation_alias=_named("replicate_api_token_file", "REPLICATE_API_TOKEN_FILE")
     )
     # More accounts, by a name of ours; the main one is called "replicate".
     replicate_accounts: dict[AccountName, ReplicateAccount] = {}
-    replicate_base_url: str = Field(
+    replicate_base_url: WebAddress = Field(
         default="https://api.replicate.com", validation_alias=_named("replicate_base_url", "REPLICATE_BASE_URL")
     )
     replicate_webhook_secret: SecretStr | None = Field(

@@ -1,33 +1,35 @@
 """What is sent to a provider in place of the uploaded files that an input names.
 
 A small file becomes a data URI, a larger one a copy at the provider, and one too large for that a signed link of ours.
-A copy is made once for each file and provider: the claim on it is committed before the call, its URL after it, and a
-copy whose answer was lost is looked for before it is sent again. So a crash costs at most a copy too many.
+A copy is made once for each file and provider, and a copy whose answer was lost is looked for before it is sent again.
+So a crash costs at most a copy too many.
 """
 
 import base64
-from collections.abc import AsyncGenerator, Mapping
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
-
-from mutoscope.core.clock import Clock
-from mutoscope.core.errors import InvalidRequest, MutoscopeError
-from mutoscope.core.killpoints import KillPoints
-from mutoscope.db.base import table
-from mutoscope.db.engine import Database
-from mutoscope.db.upsert import upsert
+from mutoscope.core.errors import InvalidRequest
+from mutoscope.generations.copies import COPY_MARGIN, Claim, Copies
 from mutoscope.providers.base import FileCopy, FileToSend, Provider
 from mutoscope.replicate_protocol.files import MAX_DATA_URL_BYTES, MAX_UPLOAD_BYTES
-from mutoscope.uploads.models import ProviderFile, Upload
+from mutoscope.uploads.models import Upload
 from mutoscope.uploads.references import named_uploads, with_uploads
 from mutoscope.uploads.service import Uploads
 
-# A copy must be good for at least this long when it is used, so that a cold start does not outlast it.
-COPY_MARGIN = timedelta(minutes=15)
-_copies = table(ProviderFile)
+# An input of a megabyte could name files thirty thousand times.
+MAX_NAMED = 256
+# What the data URIs of an input may have in all: each place that names a small file gets its own.
+MAX_INLINE_BYTES = 8 * 1024 * 1024
+
+
+class TooManyFiles(InvalidRequest):
+    """An input names files in more places, or with more bytes, than can be sent with it."""
+
+    code, title = "too_many_files", "The input names too many files"
 
 
 class FileUnreachable(InvalidRequest):
@@ -36,42 +38,35 @@ class FileUnreachable(InvalidRequest):
     code, title = "file_unreachable", "The provider could not get at the file"
 
 
-class FileBusy(MutoscopeError):
-    """Another generation is sending the same file at this moment."""
-
-    status, code, title, retryable = 503, "file_busy", "The file is being sent", True
-
-
 @dataclass(frozen=True, slots=True)
 class InputFiles:
     """Turns names of uploads into what a provider can read.
 
     Attributes:
         uploads: The files.
-        database: Where copies are remembered.
-        clock: The time.
-        kill: Where tests kill the process.
+        copies: Where copies of them are remembered.
         public_links: Whether the links of our store can be read from outside.
-        claim_life: How long the right to send a file outlives a process that has died.
     """
 
     uploads: Uploads
-    database: Database
-    clock: Clock
-    kill: KillPoints
+    copies: Copies
     public_links: bool
-    claim_life: timedelta = timedelta(seconds=30)
 
     async def check(self, account_id: str, value: Mapping[str, Any], *, until: datetime) -> None:
         """Accept an input, and keep its files until then.
 
         Raises:
+            TooManyFiles: It names files too often, or what it names is too large to be sent within it.
             UnknownFile: It names a file that this account does not have.
             FileUnreachable: It names a file that no provider could get from here.
         """
-        if not (ids := named_uploads(value)):
+        if not (named := named_uploads(value)):
             return
-        for upload in await self.uploads.require(account_id, ids, until=until):
+        if named.total() > MAX_NAMED:
+            raise TooManyFiles(f"The input names files in {named.total()} places; {MAX_NAMED} are allowed.")
+        files = await self.uploads.require(account_id, list(named), until=until)
+        _check_inline(files, named)
+        for upload in files:
             if upload.size_bytes > MAX_UPLOAD_BYTES and not self.public_links:
                 raise FileUnreachable(
                     f"{upload.id} has {upload.size_bytes} bytes. A provider takes at most {MAX_UPLOAD_BYTES}; for more "
@@ -94,76 +89,59 @@ class InputFiles:
             FileBusy: Try again in a moment.
             StorageError, ProviderError: As the store and ``Provider.send_file`` raise.
         """
-        if not (ids := named_uploads(value)):
+        if not (named := named_uploads(value)):
             return value
-        now = self.clock.now()
-        files = await self.uploads.require(account_id, ids, until=now + timedelta(seconds=run_s))
+        until = self.uploads.clock.now() + timedelta(seconds=run_s)
+        files = await self.uploads.require(account_id, list(named), until=until)
         links = {one.id: await self._link(one, provider, run_s) for one in files}
         sent: dict[str, Any] = with_uploads(value, links)
         return sent
 
     async def _link(self, upload: Upload, provider: Provider, run_s: float) -> str:
-        if upload.size_bytes <= MAX_DATA_URL_BYTES:
+        if _is_inline(upload):
             data = b"".join([chunk async for chunk in self.uploads.store.read(upload.key)])
             return f"data:{upload.media_type};base64,{base64.b64encode(data).decode()}"
         if upload.size_bytes <= MAX_UPLOAD_BYTES:
-            return await self._copy(upload, provider)
+            return (await self._copy(upload, provider)).url
         return await self.uploads.link(upload, expires_s=int(run_s + COPY_MARGIN.total_seconds()))
 
-    async def _copy(self, upload: Upload, provider: Provider) -> str:
-        url, is_first = await self._claim(upload, provider.name)
-        if url:
-            return url
+    async def _copy(self, upload: Upload, provider: Provider) -> FileCopy:
+        claim = await self.copies.claim(upload.id, provider.name)
+        if isinstance(claim, FileCopy):
+            return claim
         try:
             # A claim that somebody held before us may have led to a copy that nobody wrote down.
-            found = None if is_first else await provider.find_file(upload.id)
-            copy = found or await self._send(upload, provider)
+            found = None if claim.is_first else await provider.find_file(upload.id)
+            copy = found if found and self.copies.lasts(found) else await self._send(upload, provider, claim)
         except BaseException:
-            await self._write(upload.id, provider.name, claimed_until=self.clock.now())
+            await self.copies.release(claim)
             raise
-        await self._keep(upload.id, provider.name, copy)
-        return copy.url
-
-    async def _send(self, upload: Upload, provider: Provider) -> FileCopy:
-        chunks = self._claimed(upload, provider.name)
-        name = f"{upload.id}.{upload.key.rpartition('.')[2]}"
-        copy = await provider.send_file(FileToSend(upload.id, name, upload.media_type, upload.size_bytes, chunks))
-        self.kill.reach("send_file.after_call")
+        await self.copies.keep(claim, copy)
         return copy
 
-    async def _claim(self, upload: Upload, provider: str) -> tuple[str | None, bool]:
-        """The copy's URL if there is one; else the right to make it, and whether nobody had that right before."""
-        now = self.clock.now()
-        until = now + self.claim_life
-        mine = (_copies.c.upload_id == upload.id, _copies.c.provider == provider)
-        async with self.database.write() as session:
-            new = upsert(session, _copies).values(upload_id=upload.id, provider=provider, claimed_until=until)
-            is_first = (
-                await session.execute(new.on_conflict_do_nothing().returning(_copies.c.upload_id))
-            ).first() is not None
-            row = (await session.execute(select(_copies).where(*mine).with_for_update())).one()
-            if row.url and row.expires_at > now + COPY_MARGIN:
-                return row.url, is_first
-            if not is_first and row.claimed_until > now:
-                raise FileBusy(f"{upload.id} is being sent to {provider} at this moment.")
-            await session.execute(update(_copies).where(*mine).values(claimed_until=until, url=None, expires_at=None))
-            self.kill.reach("file_claim.before_commit")
-        self.kill.reach("file_claim.after_commit")
-        return None, is_first or bool(row.url)
+    async def _send(self, upload: Upload, provider: Provider, claim: Claim) -> FileCopy:
+        chunks = self._claimed(upload, claim)
+        name = f"{upload.id}.{upload.key.rpartition('.')[2]}"
+        copy = await provider.send_file(FileToSend(upload.id, name, upload.media_type, upload.size_bytes, chunks))
+        self.copies.kill.reach("send_file.after_call")
+        return copy
 
-    async def _claimed(self, upload: Upload, provider: str) -> AsyncGenerator[bytes]:
+    async def _claimed(self, upload: Upload, claim: Claim) -> AsyncGenerator[bytes]:
         """The file's bytes; while they flow, the claim on it goes on."""
-        renew_at = self.clock.now() + self.claim_life / 3
         async for chunk in self.uploads.store.read(upload.key):
             yield chunk
-            if (now := self.clock.now()) >= renew_at:
-                await self._write(upload.id, provider, claimed_until=now + self.claim_life)
-                renew_at = now + self.claim_life / 3
+            await self.copies.renew(claim)
 
-    async def _keep(self, upload_id: str, provider: str, copy: FileCopy) -> None:
-        await self._write(upload_id, provider, url=copy.url, expires_at=copy.expires_at, claimed_until=self.clock.now())
 
-    async def _write(self, upload_id: str, provider: str, **values: Any) -> None:
-        which = (_copies.c.upload_id == upload_id, _copies.c.provider == provider)
-        async with self.database.write() as session:
-            await session.execute(update(_copies).where(*which).values(**values))
+def _is_inline(upload: Upload) -> bool:
+    return upload.size_bytes <= MAX_DATA_URL_BYTES
+
+
+def _check_inline(files: Sequence[Upload], named: Counter[str]) -> None:
+    """Raises ``TooManyFiles`` if the data URIs would be too large together; Base64 makes four bytes of three."""
+    size_bytes = sum(named[one.id] * ((one.size_bytes + 2) // 3 * 4) for one in files if _is_inline(one))
+    if size_bytes > MAX_INLINE_BYTES:
+        raise TooManyFiles(
+            f"The small files that the input names would be {size_bytes} bytes as data URIs; {MAX_INLINE_BYTES} are "
+            "allowed. Name fewer, or each of them less often."
+        )

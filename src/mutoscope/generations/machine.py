@@ -37,7 +37,7 @@ class Policy:
     # Of a provider account and a ref; none: providers are polled.
     webhook_url: Callable[[str, str], str] | None
     # How often the end of a generation is told to its own webhook, at most.
-    webhook_attempts: int = 16
+    webhook_attempts: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,11 +65,9 @@ class Generations:
     catalog: Catalog
     bell: Bell
     signals: Signals
-    provider: str = "replicate"
     kill: KillPoints = field(default_factory=NoKillPoints)
     inputs: InputFiles = field(kw_only=True)
-    # Chooses among several provider accounts; without one everything runs at ``provider``.
-    placement: Placement | None = field(default=None, kw_only=True)
+    placement: Placement = field(kw_only=True)
 
     async def create(self, account_id: str, new: NewGeneration) -> Generation:
         """Validate, quote, hold and record: all of it, or nothing.
@@ -213,7 +211,7 @@ class Generations:
             "deadline": deadline,
             "webhook": new.webhook.as_json() if new.webhook else None,
             "model": entry.alias,
-            "provider": self.placement.choose(entry.settings.accounts) if self.placement else self.provider,
+            "provider": self.placement.choose(entry.settings.accounts),
             "reference": str(entry.reference),
             "kind": entry.settings.kind,
             "destination": new.destination,

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mutoscope.core.canonical import sha256_of
 from mutoscope.generations import admission, attempts, pacing, telling
+from mutoscope.generations.copies import FileBusy
 from mutoscope.generations.failures import Failure
-from mutoscope.generations.inputs import FileBusy
 from mutoscope.generations.machine import Machine
 from mutoscope.generations.models import Generation
 from mutoscope.generations.states import Phase
@@ -52,6 +52,9 @@ async def submit(machine: Machine, row: Generation) -> Generation:
         return await machine.fail(row, Failure("input_file_lost", error.detail))
     except FileBusy:
         return await machine.stay(row, "look_later", due=machine.clock.now() + timedelta(seconds=1))
+    except Throttled as error:  # of a file; what was tried before has ended, and is not marked again
+        async with machine.commit("throttle") as session:
+            return await _back_in_line(machine, session, row, error)
     return await _ask(machine, row, sent)
 
 
@@ -192,10 +195,15 @@ async def _throttled(machine: Machine, row: Generation, error: Throttled) -> Gen
     async with machine.commit("throttle") as session:
         if not await attempts.give_up(session, row, "refused", known=None, reason=error.detail[:1000], ended_at=now):
             return await _into_doubt(session, row, _MADE_ALL_THE_SAME, now=now)
-        moved = await move(session, row, Phase.QUEUED, now=now, due=row.queue_deadline)
-        await admission.close(session, row.provider, until=now + timedelta(seconds=error.retry_after_s))
-        if error.rate:
-            await admission.tell(session, row.provider, error.rate, now=now)
+        return await _back_in_line(machine, session, row, error)
+
+
+async def _back_in_line(machine: Machine, session: AsyncSession, row: Generation, error: Throttled) -> Generation:
+    now = machine.clock.now()
+    moved = await move(session, row, Phase.QUEUED, now=now, due=row.queue_deadline)
+    await admission.close(session, row.provider, until=now + timedelta(seconds=error.retry_after_s))
+    if error.rate:
+        await admission.tell(session, row.provider, error.rate, now=now)
     return moved
 
 

@@ -5,6 +5,7 @@ long and random, and whose file it is is asked afterwards.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,17 +21,17 @@ def named_upload(text: str) -> str | None:
     return found[1] if found else None
 
 
-def named_uploads(value: Any) -> list[str]:
-    """The ids of all uploads that are named anywhere in a JSON value, each once."""
-    found: dict[str, None] = {}
+def named_uploads(value: Any) -> Counter[str]:
+    """The ids of all uploads that are named anywhere in a JSON value, each with how often."""
+    found: Counter[str] = Counter()
 
     def visit(text: str) -> str:
         if upload_id := named_upload(text):
-            found[upload_id] = None
+            found[upload_id] += 1
         return text
 
     map_strings(value, visit)
-    return list(found)
+    return found
 
 
 def with_uploads(value: Any, links: Mapping[str, str]) -> Any:

@@ -21,11 +21,12 @@ from mutoscope.storage.base import ObjectStore
 from mutoscope.storage.intake import Body
 from mutoscope.storage.sniff import sniff
 from mutoscope.uploads import removal
+from mutoscope.uploads.limits import Places, timely
 from mutoscope.uploads.models import Upload
 
 # A hundred, and one more to know whether there is a next page.
 MAX_PAGE = 101
-# A body that has not come whole within this is given up, rows and bytes.
+# A row that is not finished by then is of a process that died: this is longer than ``uploads.max_s`` can be.
 WRITING_LIFE = timedelta(days=1)
 _uploads = table(Upload)
 
@@ -64,6 +65,7 @@ class Uploads:
     clock: Clock
     store: ObjectStore
     settings: UploadSettings
+    places: Places = field(default_factory=Places)
 
     async def create(
         self, account_id: str, chunks: AsyncIterator[bytes], describe: Callable[[], Awaitable[Description]]
@@ -78,24 +80,31 @@ class Uploads:
         Raises:
             InvalidRequest: The file is empty.
             FileTooLarge: It is larger than ``settings.max_bytes``.
-            UploadsFull: The account keeps ``settings.max_account_bytes`` already.
+            UploadsFull: The account keeps as many files, or bytes, as it may.
+            TooManyUploads: The account, or everybody together, uploads as many files as may be.
+            UploadTooSlow: The bytes stopped coming, or were not all there in time.
             StorageError: The store failed.
         """
-        await self._check_room(account_id)
-        body = await Body.begin(_limited(chunks, self.settings.max_bytes), self.settings.max_bytes)
+        with self.places.one(account_id, self.settings):
+            await self._check_room(account_id)
+            in_time = timely(chunks, self.settings)
+            return await self._keep(account_id, _limited(in_time, self.settings.max_bytes), describe)
+
+    async def _keep(
+        self, account_id: str, chunks: AsyncIterator[bytes], describe: Callable[[], Awaitable[Description]]
+    ) -> Upload:
+        body = await Body.begin(chunks, self.settings.max_bytes)
         if not body.head:
             raise InvalidRequest("The file is empty.")
         media_type, extension = sniff(body.head)
-        upload_id = new_id("file")
-        key = f"{self.settings.prefix}/{account_id}/{upload_id}.{extension}"
-        await self._begin(account_id, upload_id, key, media_type)
+        row = self._row(account_id, media_type, extension)
+        await self._begin(row)
         try:
-            await self.store.put(key, body, media_type=media_type)
-            about = await describe()
+            await self.store.put(row["key"], body, media_type=media_type)
+            return await self._finish(row["id"], body, await describe())
         except BaseException:
-            await removal.leave(self.database, _uploads.c.id == upload_id)
+            await removal.give_up(self.database, row, now=self.clock.now())
             raise
-        return await self._finish(upload_id, body, about)
 
     async def get(self, account_id: str, upload_id: str) -> Upload:
         """One file of this account. Raises ``NotFound``, also for somebody else's."""
@@ -118,7 +127,7 @@ class Uploads:
     async def delete(self, account_id: str, upload_id: str) -> None:
         """Remove a file. A generation that still waits to send it will fail. Raises ``NotFound``."""
         upload = await self.get(account_id, upload_id)
-        await removal.leave(self.database, _uploads.c.id == upload.id)
+        await removal.leave(self.database, _uploads.c.id == upload.id, now=self.clock.now())
         await removal.remove(self.database, self.store, upload.id, upload.key)
 
     async def require(self, account_id: str, upload_ids: Sequence[str], *, until: datetime) -> Sequence[Upload]:
@@ -146,25 +155,32 @@ class Uploads:
         return await self.store.link(upload.key, expires_s=expires_s, media_type=upload.media_type)
 
     async def remove_old(self) -> None:
-        """Remove what has expired and what was never finished. May run anywhere, any number of times."""
+        """Remove some of what has expired or was never finished. May run anywhere, any number of times."""
         await removal.remove_old(self.database, self.store, self.clock)
 
     def _there(self, account_id: str) -> Any:
         return and_(Upload.account_id == account_id, Upload.state == "ready", Upload.expires_at > self.clock.now())
 
     async def _check_room(self, account_id: str) -> None:
-        kept = select(func.coalesce(func.sum(Upload.size_bytes), 0)).where(self._there(account_id))
+        size_bytes = func.coalesce(func.sum(Upload.size_bytes), 0)
         async with self.database.read() as session:
-            used = int(await session.scalar(kept) or 0)
+            kept = (await session.execute(select(func.count(), size_bytes).where(self._there(account_id)))).one()
+        count, used = int(kept[0]), int(kept[1])
+        if count >= (most := self.settings.max_account_files):
+            raise UploadsFull(f"This account keeps {count} files; {most} are allowed. Delete some.")
         if used >= (most := self.settings.max_account_bytes):
             raise UploadsFull(f"This account keeps {used} bytes of files; {most} are allowed. Delete some.")
 
-    async def _begin(self, account_id: str, upload_id: str, key: str, media_type: str) -> None:
-        now = self.clock.now()
+    def _row(self, account_id: str, media_type: str, extension: str) -> dict[str, Any]:
+        upload_id, now = new_id("file"), self.clock.now()
+        key = f"{self.settings.prefix}/{account_id}/{upload_id}.{extension}"
         values = {"id": upload_id, "account_id": account_id, "state": "writing", "name": "file", "key": key}
         values |= {"size_bytes": 0, "media_type": media_type, "metadata": {}, "created_at": now}
+        return {**values, "expires_at": now + WRITING_LIFE}
+
+    async def _begin(self, row: dict[str, Any]) -> None:
         async with self.database.write() as session:
-            await session.execute(insert(_uploads).values(**values, expires_at=now + WRITING_LIFE))
+            await session.execute(insert(_uploads).values(**row))
 
     async def _finish(self, upload_id: str, body: Body, about: Description) -> Upload:
         finished = (

@@ -74,7 +74,7 @@ class UploadRead(BaseModel):
 @router.post(
     "/files",
     status_code=201,
-    responses=problems.responses(400, 404, 413),
+    responses=problems.responses(400, 404, 408, 413, 429),
     openapi_extra=_BODY,
     summary="Upload a file",
 )
