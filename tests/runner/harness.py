@@ -106,9 +106,9 @@ async def running(state_dir: Path, **options: Any) -> AsyncGenerator[Client, Non
 
 @asynccontextmanager
 async def process(state_dir: Path, *arguments: str) -> AsyncGenerator[tuple[Client, asyncio.subprocess.Process], None]:
-    """A runner in a process of its own; it is killed at the end if it still lives."""
+    """A runner in a process of its own, in a group of its own; it is killed at the end if it still lives."""
     command = [sys.executable, "-m", "mutoscope.runner", "--state", str(state_dir), *arguments]
-    child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, start_new_session=True)
     assert child.stdout
     try:
         async with asyncio.timeout(30):

@@ -12,8 +12,8 @@ import pytest
 
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.replicate_protocol.schemas import input_properties
-from tests.runner.cog import NAME, SLEEPER, processes, servers, workers
-from tests.runner.harness import Client, Json, Receiver, receiver, running, until
+from tests.runner.cog import NAME, SLEEPER, alive, descendants, processes, servers, workers
+from tests.runner.harness import Client, Json, Receiver, process, receiver, running, until
 from tests.servers.processes import free_ports
 
 pytest.importorskip("cog", reason="there is no cog here to test against: install the dev dependencies")
@@ -110,6 +110,23 @@ async def test_nothing_of_it_outlives_the_runner(tmp_path: Path) -> None:
     async with running(tmp_path, models=["mutoscope/echo"], cog_commands={NAME: f"{SLEEPER}:Predictor"}):
         assert workers()
     await until(lambda: not workers() and not processes("cog.server.http"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+async def test_nothing_of_it_outlives_a_signal_to_the_whole_group(tmp_path: Path, number: signal.Signals) -> None:
+    """As when a terminal is closed, or Ctrl-C is pressed in it, while a prediction runs."""
+    (tmp_path / "config.json").write_text('{"models": ["mutoscope/echo"]}')
+    options = ("--config", str(tmp_path / "config.json"), "--cog-command", f"{NAME}={SLEEPER}:Predictor")
+    async with process(tmp_path / "state", *options) as (runner, child):
+        await runner.reach((await start(runner, seconds=600))["id"], {"processing"})
+        started = descendants(child.pid)
+        try:
+            assert set(workers()) <= set(started)
+            os.killpg(child.pid, number)
+            await until(lambda: not alive(started), 30)
+        finally:
+            for pid in alive(started):
+                os.kill(pid, signal.SIGKILL)
 
 
 async def test_a_server_that_somebody_else_runs_is_not_restarted_but_its_death_is_told(tmp_path: Path) -> None:

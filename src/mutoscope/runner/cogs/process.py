@@ -47,6 +47,7 @@ class CogProcess:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
             cwd=self._directory,
+            start_new_session=True,  # else a signal to our group ends the keeper before the server
         )
 
     async def stop(self) -> None:
