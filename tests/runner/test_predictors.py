@@ -14,7 +14,7 @@ from mutoscope.runner.predictors.describe import default_name
 from tests.runner.harness import Client, Json, eventually, running
 
 HERE = Path(__file__).parent / "predictors"
-KITCHEN, POET = HERE / "kitchen.py", HERE / "poet.py"
+KITCHEN, POET, PATIENT = (HERE / f"{name}.py" for name in ("kitchen", "poet", "patient"))
 COOK = "local/kitchen"
 
 
@@ -101,6 +101,24 @@ async def test_a_cancel_stops_a_busy_predictor_without_loading_it_again(tmp_path
         await runner.http.post(f"/v1/predictions/{busy['id']}/cancel")
         done = await runner.run({"name": "stew"}, model=COOK)
         assert (await runner.http.get(done["output"]["picture"])).text == "stew number 2"
+
+
+@pytest.mark.parametrize("kind", ["Waiter", "Host", "Lister"])
+async def test_what_an_asynchronous_predictor_began_ends_with_the_prediction_that_was_canceled(
+    tmp_path: Path, kind: str
+) -> None:
+    async with running(tmp_path, cancel_grace_s=30, **own(patient=f"{PATIENT}:{kind}")) as runner:
+        first = await runner.start({"name": "first", "seconds": 600}, model="local/patient")
+        comings = 2 if kind == "Lister" else 1
+        await eventually(lambda: runner.get(first["id"]), lambda shown: shown["logs"].count("first has") == comings, 60)
+        await runner.http.post(f"/v1/predictions/{first['id']}/cancel")
+        done = await runner.run({"name": "second", "seconds": 0.1}, model="local/patient")
+        assert done["status"] == "succeeded", done["error"]
+        said = done["output"] if kind != "Lister" else done["output"][-1]
+        present, known, setups = said.split(", ", 2)
+        assert "first" not in present
+        assert known == "knows first: True", "it was not loaded again"
+        assert "pending" in setups, "what the setup began goes on"
 
 
 async def test_iterators_stream(tmp_path: Path) -> None:
