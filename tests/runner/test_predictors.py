@@ -146,45 +146,6 @@ async def test_lists_of_files_and_plain_functions(tmp_path: Path) -> None:
 GOOD = "from cog import BasePredictor\nclass Predictor(BasePredictor):\n    def predict(self, a: int) -> int:\n"
 
 
-async def test_a_changed_file_is_loaded_again_and_a_broken_one_is_not(tmp_path: Path) -> None:
-    path = tmp_path / "model" / "predict.py"
-    path.parent.mkdir()
-    path.write_text(f"{GOOD}        return a + 1\n")
-    async with running(tmp_path / "state", reload=True, **own(adder=f"{path}:Predictor")) as runner:
-
-        async def version() -> Json:
-            return (await runner.http.get("/v1/models/local/adder")).json()["latest_version"]
-
-        first = await version()
-        assert (await runner.run({"a": 1}, model="local/adder"))["output"] == 2
-        path.write_text("def broken(:")
-        path.write_text(f"{GOOD}        return a + 2000\n")
-        second = await eventually(version, lambda shown: shown["id"] != first["id"], 60)
-        assert (await runner.run({"a": 1}, model="local/adder"))["output"] == 2001
-        path.write_text("raise RuntimeError('never loaded')\n")
-        path.write_text("raise RuntimeError('never loaded again')\n")
-        assert (await runner.run({"a": 1}, model=second["id"]))["output"] == 2001
-
-
-async def test_what_was_accepted_before_a_change_still_ends(tmp_path: Path) -> None:
-    path = tmp_path / "model" / "predict.py"
-    path.parent.mkdir()
-    slow = f"{GOOD}        import threading\n        threading.Event().wait(a)\n        return "
-    path.write_text(f"{slow}1\n")
-    async with running(tmp_path / "state", reload=True, **own(slow=f"{path}:Predictor")) as runner:
-        first = (await runner.http.get("/v1/models/local/slow")).json()["latest_version"]["id"]
-        running_one = await runner.start({"a": 6}, model="local/slow")
-        await runner.reach(running_one["id"], {"processing"})
-        path.write_text(f"{slow}22\n")
-
-        async def version() -> Json:
-            return (await runner.http.get("/v1/models/local/slow")).json()["latest_version"]
-
-        await eventually(version, lambda shown: shown["id"] != first, 60)
-        assert (await runner.run({"a": 0}, model="local/slow"))["output"] == 22
-        assert (await runner.reach(running_one["id"], {"succeeded"}, 60))["output"] == 1
-
-
 async def test_a_setup_that_fails_fails_the_predictions_and_says_why(tmp_path: Path) -> None:
     path = tmp_path / "predict.py"
     path.write_text(f"{GOOD}        return a\n    def setup(self):\n        raise OSError('no weights')\n")
