@@ -50,6 +50,16 @@ async def test_a_cog_server_is_a_model_like_any_other(runner: Client) -> None:
     assert (await run(runner, fail="bad luck"))["error"] == "ValueError: bad luck"
 
 
+@pytest.mark.parametrize("link", ["get", "download"])
+async def test_cog_reads_uploads_of_a_runner_that_wants_its_token(tmp_path: Path, link: str) -> None:
+    commands = {NAME: f"{SLEEPER}:Predictor"}
+    async with running(tmp_path, models=["mutoscope/echo"], cog_commands=commands, token="test") as runner:
+        uploaded = (await runner.http.post("/v1/files", files={"content": ("f.txt", b" and more")})).json()
+        done = await run(runner, text="cog", file=uploaded["urls"][link])
+        assert done["status"] == "succeeded", done["error"]
+        assert (await runner.http.get(done["output"][0])).text == "cog and more"
+
+
 async def test_what_cog_lacks_a_queue_a_list_a_deadline_a_cancel_and_signed_webhooks(runner: Client) -> None:
     async with receiver(runner.secret) as hook:
         first = await runner.start({"text": "1", "seconds": 600}, model=NAME, webhook=hook.url)

@@ -50,7 +50,10 @@ class Runner:
         self.files = Files(config.state_dir)
         self.uploads = Uploads(self.files, self.store, config.retention_s, self.webhook_secret)
         self.inbox = Inbox(lambda: self.base_url)
-        self.cogs = Cogs(config, Surroundings(self.inbox, self._open_link, config.cancel_grace_s))
+        self.cogs = Cogs(
+            config,
+            Surroundings(self.inbox, lambda url: self.uploads.open_link(url, self.base_url), config.cancel_grace_s),
+        )
         self.catalog = Catalog(offers, self.shelf)
         self.run_counts = Counter(self.store.run_counts())
         self.library = Library(self.catalog, self.shelf, self.run_counts)
@@ -155,10 +158,6 @@ class Runner:
         """The uploads that the inputs of files name. A text that names one is only a text."""
         given = {name: value for name, value in completed_input.items() if name in found.offer.files}
         return self.uploads.paths(given, self.base_url)
-
-    def _open_link(self, url: str) -> str:
-        """A link to an upload that needs no token."""
-        return self.uploads.download_url(url.rpartition("/")[2], self.base_url)
 
     def _keep(self, record: Record, owes_webhook: bool) -> None:
         """Write down how a run ended; a training that did well together with the version that it made."""
