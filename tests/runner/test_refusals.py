@@ -1,3 +1,4 @@
+import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -94,6 +95,13 @@ async def test_what_is_not_there_is_404_in_replicates_shape(runner: Client) -> N
         assert answer.json()["detail"]
 
 
+@pytest.mark.parametrize("cursor", ["???", "zzz", base64.urlsafe_b64encode(b"9" * 20).decode()])
+@pytest.mark.parametrize("path", ["predictions", "trainings", "models", "collections", "deployments", "files"])
+async def test_a_bad_cursor_is_refused(runner: Client, path: str, cursor: str) -> None:
+    answer = await runner.http.get(f"/v1/{path}", params={"cursor": cursor})
+    assert answer.status_code == 422
+    assert "cursor" in answer.json()["detail"]
+
+
 async def test_bad_queries_are_refused(runner: Client) -> None:
-    assert (await runner.http.get("/v1/predictions", params={"cursor": "???"})).status_code == 422
     assert (await runner.http.get("/v1/predictions", params={"created_after": "today"})).status_code == 422

@@ -11,13 +11,12 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 from mutoscope.core.errors import InvalidRequest, NotFound
-from mutoscope.replicate_protocol.wire import instant
+from mutoscope.replicate_protocol.wire import PAGE_SIZE, instant, position
 from mutoscope.runner.account import OWNER
 from mutoscope.runner.files import Files
 from mutoscope.runner.records import new_prediction_id
 from mutoscope.runner.store import Store
 
-_LISTED = 100
 _MAX_FIELD_BYTES = 65536
 
 
@@ -67,9 +66,10 @@ class Uploads:
         known: dict[str, Any] = json.loads(text)
         return known
 
-    def list(self) -> list[dict[str, Any]]:
-        """The newest uploads first."""
-        return [json.loads(text) for text in self._store.uploads(_LISTED)]
+    def page(self, cursor: str | None) -> tuple[list[dict[str, Any]], int | None]:
+        """The newest uploads first, and where the next page begins. Raises ``InvalidRequest`` for a bad cursor."""
+        documents, last = self._store.uploads(position(cursor), PAGE_SIZE)
+        return [json.loads(text) for text in documents], last
 
     def delete(self, upload_id: str) -> None:
         """Delete one upload. Raises ``NotFound``."""
