@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +96,13 @@ async def test_an_exception_fails_the_prediction_and_not_the_model(tmp_path: Pat
         assert (await runner.http.get(done["output"]["picture"])).text == "cake number 2"
 
 
-async def test_a_cancel_stops_a_busy_predictor_without_loading_it_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("blocked", [set[int](), {signal.SIGUSR1}], ids=["usual", "signal blocked"])
+async def test_a_cancel_stops_a_busy_predictor_without_loading_it_again(
+    tmp_path: Path, blocked: set[int], request: pytest.FixtureRequest
+) -> None:
+    """Whatever signals whoever started the runner has blocked."""
+    request.addfinalizer(partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, blocked))
+    signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
     async with running(tmp_path, cancel_grace_s=30, **own(kitchen=f"{KITCHEN}:Predictor")) as runner:
         busy = await runner.start({"name": "stew", "seconds": 600}, model=COOK)
         await eventually(lambda: runner.get(busy["id"]), lambda shown: "cooking stew" in shown["logs"], 60)
