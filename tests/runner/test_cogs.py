@@ -12,6 +12,7 @@ import pytest
 
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.replicate_protocol.schemas import input_properties
+from mutoscope.runner.cogs.process import is_predictor
 from tests.runner.cog import NAME, SLEEPER, alive, descendants, processes, servers, workers
 from tests.runner.harness import Client, Json, Receiver, process, receiver, running, until
 from tests.servers.processes import free_ports
@@ -58,6 +59,36 @@ async def test_cog_reads_uploads_of_a_runner_that_wants_its_token(tmp_path: Path
         done = await run(runner, text="cog", file=uploaded["urls"][link])
         assert done["status"] == "succeeded", done["error"]
         assert (await runner.http.get(done["output"][0])).text == "cog and more"
+
+
+async def test_a_command_may_be_python_with_a_file(tmp_path: Path) -> None:
+    script = tmp_path / "serve.py"
+    words = ["cog.server.http", "--host", "127.0.0.1"]
+    lines = [
+        "import os, runpy, sys",
+        f"os.chdir({str(SLEEPER.parent)!r})",
+        "os.environ['COG_PREDICT_TYPE_STUB'] = 'sleeper.py:Predictor'",
+        f"sys.argv = {words}",
+        "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)",
+    ]
+    script.write_text("\n".join(lines))
+    async with running(tmp_path, models=["mutoscope/echo"], cog_commands={NAME: f"python {script}"}) as runner:
+        assert (await run(runner))["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("command", [" ", "A=1", "python 'serve.py"])
+async def test_what_is_no_command_stops_the_start(tmp_path: Path, command: str) -> None:
+    with pytest.raises(ConfigurationError, match="command"):
+        async with running(tmp_path, models=["mutoscope/echo"], cog_commands={NAME: command}):
+            pytest.fail("it must not start")
+
+
+def test_a_predictor_is_told_from_a_command(tmp_path: Path) -> None:
+    (tmp_path / "my predict.py").touch()
+    for reference in ("predict.py", "a/predict.py:Cat", f"{tmp_path}/my predict.py", f"{tmp_path}/my predict.py:Cat"):
+        assert is_predictor(reference)
+    for command in ("python serve.py", "./serve", "A=1 python a:b serve.py", "python serve.py:X --port 1"):
+        assert not is_predictor(command)
 
 
 async def test_what_cog_lacks_a_queue_a_list_a_deadline_a_cancel_and_signed_webhooks(runner: Client) -> None:
