@@ -60,11 +60,37 @@ async def test_a_body_that_makes_no_sense_is_refused(runner: Client, body: objec
     assert answer.json()["detail"]
 
 
-async def test_a_body_that_is_not_json_or_too_large_is_refused(tmp_path: Path) -> None:
+async def test_a_body_that_is_too_large_is_refused(tmp_path: Path) -> None:
     async with running(tmp_path, max_body_bytes=1000) as runner:
-        assert (await runner.http.post("/v1/predictions", content=b"{")).status_code == 422
-        assert (await runner.http.post("/v1/predictions", content=b"[" * 900)).status_code == 422
         assert (await runner.http.post("/v1/predictions", content=b" " * 1001)).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (b"", "Expecting value at line 1, column 1"),
+        (b'{"input": {},\n "version": }', "Expecting value at line 2, column 13"),
+        (b'{"input": "\xff"}', "byte 11 does not belong into utf-8"),
+        (b'{"input": {"a": NaN}}', "Out of range float values are not JSON compliant"),
+        (b'{"input": {"a": "\\ud800"}}', "half of a surrogate pair is no character"),
+        (b"[" * 100_000, "it is nested too deeply"),
+    ],
+)
+async def test_a_body_that_is_not_json_is_refused_with_the_fault_and_its_place(
+    runner: Client, body: bytes, fault: str
+) -> None:
+    answer = await runner.http.post("/v1/predictions", content=body)
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith(f"The body is not JSON: {fault}")
+
+
+@pytest.mark.parametrize(
+    "webhook", ["", "hook", "ftp://x/", "http://", "http://x:y/", "http://[broken/", "http://x/a b", "http://ü/", "//x"]
+)
+async def test_a_webhook_that_nothing_can_be_posted_to_is_refused(runner: Client, webhook: str) -> None:
+    answer = await runner.create(webhook=webhook)
+    assert answer.status_code == 422
+    assert [one["field"] for one in answer.json()["invalid_fields"]] == ["webhook"]
 
 
 @pytest.mark.parametrize("text", ['"\\ud800"', "NaN", "1e999", '"\xff"'])
