@@ -8,7 +8,7 @@ from typing import Any
 from mutoscope.core.errors import NotFound
 from mutoscope.replicate_protocol.wire import PAGE_SIZE, position
 from mutoscope.runner.admission import Create, new_prediction, new_training, webhook_secret
-from mutoscope.runner.catalog import Catalog, Runnable, choose
+from mutoscope.runner.catalog import Catalog, Runnable, check_names, choose
 from mutoscope.runner.cogs.inbox import Inbox
 from mutoscope.runner.cogs.offered import Cogs
 from mutoscope.runner.cogs.upstream import Surroundings
@@ -43,8 +43,10 @@ class Runner:
         self.config = config
         self.webhook_secret = webhook_secret(config)
         self.base_url = (config.public_url or f"http://{config.host}:{config.port}").rstrip("/")
+        built_in = choose(config.models)
+        check_names([*config.predictors, *config.cogs, *config.cog_commands, *(one.full_name for one in built_in)])
         own = [describe(name, reference) for name, reference in config.predictors.items()]
-        offers = [Offer(model, config) for model in (*own, *choose(config.models))]
+        offers = [Offer(model, config) for model in (*own, *built_in)]
         self._database = open_database(config.state_dir / "runner.db")
         self.store, self.shelf = Store(self._database), Shelf(self._database)
         self.files = Files(config.state_dir)
