@@ -1,16 +1,16 @@
 """A receiver of webhooks that keeps them as they came, for a client to validate."""
 
 import asyncio
-import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from tests.servers.http import serving
 
 Delivery = tuple[dict[str, str], str]
 
@@ -19,7 +19,7 @@ Delivery = tuple[dict[str, str], str]
 class Hook:
     """What came, in the order it came."""
 
-    url: str
+    url: str = ""
     deliveries: "asyncio.Queue[Delivery]" = field(default_factory=asyncio.Queue)
 
     async def take(self, request: Request) -> Response:
@@ -36,15 +36,7 @@ class Hook:
 @asynccontextmanager
 async def hook() -> AsyncGenerator[Hook, None]:
     """A receiver that listens."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    one = Hook(f"http://127.0.0.1:{listener.getsockname()[1]}/hook")
-    app = Starlette(routes=[Route("/hook", one.take, methods=["POST"])])
-    options = uvicorn.Config(app, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(options)
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
+    one = Hook()
+    async with serving(Starlette(routes=[Route("/hook", one.take, methods=["POST"])])) as url:
+        one.url = f"{url}/hook"
         yield one
-    finally:
-        server.should_exit = True
-        await task
-        listener.close()

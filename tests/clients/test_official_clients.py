@@ -80,7 +80,7 @@ async def test_all_pages_of_a_list(client: OfficialClient, target: Target) -> No
 
 
 async def test_stream(client: OfficialClient) -> None:
-    given: Json = {"prompt": "the", "max_tokens": 8, "tokens_per_second": 50}
+    given: Json = {"prompt": "the", "max_tokens": 60, "tokens_per_second": 20}
     events = (await client.call("stream", ref=SCRIBE, input=given))["events"]
     kinds = [event for event, _ in events]
     assert kinds == ["output"] * (len(events) - 1) + ["done"]

@@ -1,17 +1,16 @@
 """A stand-in for api.replicate.com's read-only pages, which says exactly what a test wants; over real HTTP."""
 
-import asyncio
-import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from tests.servers.http import serving
 
 TOKEN = "r8_the_operators_own"
 
@@ -58,14 +57,5 @@ async def upstream() -> AsyncGenerator[Upstream]:
     one = Upstream()
     one.let_go.set()
     app = Starlette(routes=[Route("/{path:path}", one.answer, methods=["GET", "POST", "QUERY"])])
-    listener = socket.create_server(("127.0.0.1", 0))
-    one.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    config = uvicorn.Config(app, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
+    async with serving(app) as one.url:
         yield one
-    finally:
-        server.should_exit = True
-        await task
-        listener.close()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mutoscope.providers.replicate import Replicate
 from tests.providers.benches import Bench, FakeBench, RunnerBench
 from tests.providers.servers import ScriptedServer, scripted_server
 from tests.world import RunnerProcess, runner_process
@@ -28,3 +29,10 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
 async def server() -> AsyncIterator[ScriptedServer]:
     async with scripted_server() as one:
         yield one
+
+
+@pytest.fixture
+async def replicate(server: ScriptedServer) -> AsyncIterator[Replicate]:
+    one = Replicate(server.url, "secret-token")
+    yield one
+    await one.aclose()

@@ -1,7 +1,6 @@
 """A provider's server-sent events against servers that misbehave, and over the fake and the real runner."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -17,13 +16,6 @@ from tests.world import RunnerProcess, until
 
 SSE = {"Content_Type": "text/event-stream; charset=utf-8"}
 THREE = "event: output\nid: 0\ndata: a\n\nevent: output\nid: 1\ndata: b\ndata: c\n\nevent: done\nid: 2\ndata: {}\n\n"
-
-
-@pytest.fixture
-async def replicate(server: ScriptedServer) -> AsyncIterator[Replicate]:
-    one = Replicate(server.url, "secret-token")
-    yield one
-    await one.aclose()
 
 
 async def events(replicate: Replicate, url: str, last: str | None = None) -> list[StreamEvent]:

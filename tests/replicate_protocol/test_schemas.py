@@ -17,6 +17,7 @@ DOCUMENT: dict[str, Any] = {
                     "format": {"allOf": [{"$ref": "#/components/schemas/format"}], "default": "png", "x-order": 2},
                     "prompt": {"type": "string", "x-order": 0},
                     "image": {"type": "string", "format": "uri", "nullable": True, "x-order": 1},
+                    "more": {"type": "array", "items": {"type": "string", "format": "uri"}, "x-order": 3},
                     "width": {"type": "integer", "minimum": 8, "default": 512},
                 },
             },
@@ -43,14 +44,14 @@ def test_an_output_is_validated() -> None:
 
 def test_properties_come_in_order_with_their_choices() -> None:
     properties = schemas.input_properties(DOCUMENT)
-    assert list(properties) == ["prompt", "image", "format", "width"]
+    assert list(properties) == ["prompt", "image", "format", "more", "width"]
     assert properties["format"]["enum"] == ["png", "jpg"]
     assert properties["format"]["default"] == "png"
 
 
 def test_defaults_and_files() -> None:
     assert schemas.input_defaults(DOCUMENT) == {"format": "png", "width": 512}
-    assert schemas.file_inputs(DOCUMENT) == {"image"}
+    assert schemas.file_inputs(DOCUMENT) == {"image", "more"}
 
 
 def test_a_document_without_schemas_is_no_error() -> None:

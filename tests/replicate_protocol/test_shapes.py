@@ -1,5 +1,6 @@
 """The shapes of everything but predictions: read tolerantly, shown exactly."""
 
+import base64
 from typing import Any
 
 import pytest
@@ -9,13 +10,13 @@ from mutoscope.replicate_protocol.collections import Collection
 from mutoscope.replicate_protocol.deployments import CreateDeployment, Deployment
 from mutoscope.replicate_protocol.errors import ErrorBody
 from mutoscope.replicate_protocol.files import File
-from mutoscope.replicate_protocol.models import CreateModel, Model, ModelPage, UpdateModel
+from mutoscope.replicate_protocol.models import CreateModel, Model, UpdateModel
 from mutoscope.replicate_protocol.predictions import Prediction
 from mutoscope.replicate_protocol.search import SearchResults
 from mutoscope.replicate_protocol.statuses import is_terminal
 from mutoscope.replicate_protocol.trainings import Training
 from mutoscope.replicate_protocol.webhooks import WebhookSecret
-from mutoscope.replicate_protocol.wire import next_link, position
+from mutoscope.replicate_protocol.wire import Page, next_link, position
 
 AT = "2026-01-02T03:04:05.678Z"
 VERSION = {"id": "a" * 64, "created_at": AT, "cog_version": None, "openapi_schema": {"openapi": "3.0.2"}}
@@ -32,7 +33,7 @@ def test_a_model_is_shown_with_its_nulls_and_with_what_is_not_known_here() -> No
 
 
 def test_a_page_is_shown_with_the_shapes_in_it() -> None:
-    shown = ModelPage.model_validate({"results": [MODEL], "next": "http://x/?cursor=1"}).shown()
+    shown = Page[Model].model_validate({"results": [MODEL], "next": "http://x/?cursor=1"}).shown()
     assert (shown["next"], shown["previous"]) == ("http://x/?cursor=1", None)
     assert shown["results"][0]["latest_version"]["created_at"] == AT
 
@@ -109,5 +110,15 @@ def test_cursors_are_read_back() -> None:
     assert position(link.rpartition("cursor=")[2].replace("%3D", "=")) == 17
     assert next_link("http://x", {}, None) is None
     assert position(None) is None
-    with pytest.raises(InvalidRequest):
-        position("nonsense!")
+
+
+@pytest.mark.parametrize("text", ["9" * 20, "-1", "1_0", " 1", "", "1.5", "²"])
+def test_a_forged_cursor_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="cursor"):
+        position(base64.urlsafe_b64encode(text.encode()).decode())
+
+
+@pytest.mark.parametrize("cursor", ["nonsense!", "zzz", "MTc", "MT\u0000c=", "ü", "MTc=MTc="])
+def test_a_cursor_that_cannot_be_decoded_is_refused(cursor: str) -> None:
+    with pytest.raises(InvalidRequest, match="cursor"):
+        position(cursor)

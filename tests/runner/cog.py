@@ -21,6 +21,18 @@ def descendants(pid: int) -> list[int]:
     return [*found, *(one for child in found for one in descendants(child))]
 
 
+def alive(pids: list[int]) -> list[int]:
+    """Those that still run; one that has ended and that nobody has waited for does not."""
+    found: list[int] = []
+    for pid in pids:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+                found.append(pid)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
 def processes(word: str) -> list[int]:
     """The processes below this one that have a word in their command line."""
     found: list[int] = []

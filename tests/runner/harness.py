@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,6 +19,7 @@ from starlette.routing import Route
 from mutoscope.replicate_protocol.webhooks import InvalidSignature, verify
 from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.server import serve
+from tests.servers.http import serving
 
 Json = dict[str, Any]
 TERMINAL = {"succeeded", "failed", "canceled", "aborted"}
@@ -106,9 +105,9 @@ async def running(state_dir: Path, **options: Any) -> AsyncGenerator[Client, Non
 
 @asynccontextmanager
 async def process(state_dir: Path, *arguments: str) -> AsyncGenerator[tuple[Client, asyncio.subprocess.Process], None]:
-    """A runner in a process of its own; it is killed at the end if it still lives."""
+    """A runner in a process of its own, in a group of its own; it is killed at the end if it still lives."""
     command = [sys.executable, "-m", "mutoscope.runner", "--state", str(state_dir), *arguments]
-    child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, start_new_session=True)
     assert child.stdout
     try:
         async with asyncio.timeout(30):
@@ -154,16 +153,6 @@ class Receiver:
 @asynccontextmanager
 async def receiver(secret: str = "") -> AsyncGenerator[Receiver, None]:
     one = Receiver(secret=secret)
-    app = Starlette(routes=[Route("/{path:path}", one.take, methods=["POST", "GET"])])
-    listener = socket.create_server(("127.0.0.1", 0))
-    one.url = f"http://127.0.0.1:{listener.getsockname()[1]}/hook"
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1)
-    )
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
+    async with serving(Starlette(routes=[Route("/{path:path}", one.take, methods=["POST", "GET"])])) as url:
+        one.url = f"{url}/hook"
         yield one
-    finally:
-        server.should_exit = True
-        await task
-        listener.close()

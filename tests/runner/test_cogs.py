@@ -12,8 +12,9 @@ import pytest
 
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.replicate_protocol.schemas import input_properties
-from tests.runner.cog import NAME, SLEEPER, processes, servers, workers
-from tests.runner.harness import Client, Json, Receiver, receiver, running, until
+from mutoscope.runner.cogs.process import is_predictor
+from tests.runner.cog import NAME, SLEEPER, alive, descendants, processes, servers, workers
+from tests.runner.harness import Client, Json, Receiver, process, receiver, running, until
 from tests.servers.processes import free_ports
 
 pytest.importorskip("cog", reason="there is no cog here to test against: install the dev dependencies")
@@ -48,6 +49,46 @@ async def test_a_cog_server_is_a_model_like_any_other(runner: Client) -> None:
     assert done["metrics"]["predict_time"] >= 0
     assert (await runner.create({"text": 1}, model=NAME)).status_code == 422
     assert (await run(runner, fail="bad luck"))["error"] == "ValueError: bad luck"
+
+
+@pytest.mark.parametrize("link", ["get", "download"])
+async def test_cog_reads_uploads_of_a_runner_that_wants_its_token(tmp_path: Path, link: str) -> None:
+    commands = {NAME: f"{SLEEPER}:Predictor"}
+    async with running(tmp_path, models=["mutoscope/echo"], cog_commands=commands, token="test") as runner:
+        uploaded = (await runner.http.post("/v1/files", files={"content": ("f.txt", b" and more")})).json()
+        done = await run(runner, text="cog", file=uploaded["urls"][link])
+        assert done["status"] == "succeeded", done["error"]
+        assert (await runner.http.get(done["output"][0])).text == "cog and more"
+
+
+async def test_a_command_may_be_python_with_a_file(tmp_path: Path) -> None:
+    script = tmp_path / "serve.py"
+    words = ["cog.server.http", "--host", "127.0.0.1"]
+    lines = [
+        "import os, runpy, sys",
+        f"os.chdir({str(SLEEPER.parent)!r})",
+        "os.environ['COG_PREDICT_TYPE_STUB'] = 'sleeper.py:Predictor'",
+        f"sys.argv = {words}",
+        "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)",
+    ]
+    script.write_text("\n".join(lines))
+    async with running(tmp_path, models=["mutoscope/echo"], cog_commands={NAME: f"python {script}"}) as runner:
+        assert (await run(runner))["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("command", [" ", "A=1", "python 'serve.py"])
+async def test_what_is_no_command_stops_the_start(tmp_path: Path, command: str) -> None:
+    with pytest.raises(ConfigurationError, match="command"):
+        async with running(tmp_path, models=["mutoscope/echo"], cog_commands={NAME: command}):
+            pytest.fail("it must not start")
+
+
+def test_a_predictor_is_told_from_a_command(tmp_path: Path) -> None:
+    (tmp_path / "my predict.py").touch()
+    for reference in ("predict.py", "a/predict.py:Cat", f"{tmp_path}/my predict.py", f"{tmp_path}/my predict.py:Cat"):
+        assert is_predictor(reference)
+    for command in ("python serve.py", "./serve", "A=1 python a:b serve.py", "python serve.py:X --port 1"):
+        assert not is_predictor(command)
 
 
 async def test_what_cog_lacks_a_queue_a_list_a_deadline_a_cancel_and_signed_webhooks(runner: Client) -> None:
@@ -110,6 +151,23 @@ async def test_nothing_of_it_outlives_the_runner(tmp_path: Path) -> None:
     async with running(tmp_path, models=["mutoscope/echo"], cog_commands={NAME: f"{SLEEPER}:Predictor"}):
         assert workers()
     await until(lambda: not workers() and not processes("cog.server.http"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+async def test_nothing_of_it_outlives_a_signal_to_the_whole_group(tmp_path: Path, number: signal.Signals) -> None:
+    """As when a terminal is closed, or Ctrl-C is pressed in it, while a prediction runs."""
+    (tmp_path / "config.json").write_text('{"models": ["mutoscope/echo"]}')
+    options = ("--config", str(tmp_path / "config.json"), "--cog-command", f"{NAME}={SLEEPER}:Predictor")
+    async with process(tmp_path / "state", *options) as (runner, child):
+        await runner.reach((await start(runner, seconds=600))["id"], {"processing"})
+        started = descendants(child.pid)
+        try:
+            assert set(workers()) <= set(started)
+            os.killpg(child.pid, number)
+            await until(lambda: not alive(started), 30)
+        finally:
+            for pid in alive(started):
+                os.kill(pid, signal.SIGKILL)
 
 
 async def test_a_server_that_somebody_else_runs_is_not_restarted_but_its_death_is_told(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from mutoscope.runner.predictors.describe import default_name
 from tests.runner.harness import Client, Json, eventually, running
 
 HERE = Path(__file__).parent / "predictors"
-KITCHEN, POET = HERE / "kitchen.py", HERE / "poet.py"
+KITCHEN, POET, PATIENT = (HERE / f"{name}.py" for name in ("kitchen", "poet", "patient"))
 COOK = "local/kitchen"
 
 
@@ -94,13 +96,37 @@ async def test_an_exception_fails_the_prediction_and_not_the_model(tmp_path: Pat
         assert (await runner.http.get(done["output"]["picture"])).text == "cake number 2"
 
 
-async def test_a_cancel_stops_a_busy_predictor_without_loading_it_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("blocked", [set[int](), {signal.SIGUSR1}], ids=["usual", "signal blocked"])
+async def test_a_cancel_stops_a_busy_predictor_without_loading_it_again(
+    tmp_path: Path, blocked: set[int], request: pytest.FixtureRequest
+) -> None:
+    """Whatever signals whoever started the runner has blocked."""
+    request.addfinalizer(partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, blocked))
+    signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
     async with running(tmp_path, cancel_grace_s=30, **own(kitchen=f"{KITCHEN}:Predictor")) as runner:
         busy = await runner.start({"name": "stew", "seconds": 600}, model=COOK)
         await eventually(lambda: runner.get(busy["id"]), lambda shown: "cooking stew" in shown["logs"], 60)
         await runner.http.post(f"/v1/predictions/{busy['id']}/cancel")
         done = await runner.run({"name": "stew"}, model=COOK)
         assert (await runner.http.get(done["output"]["picture"])).text == "stew number 2"
+
+
+@pytest.mark.parametrize("kind", ["Waiter", "Host", "Lister"])
+async def test_what_an_asynchronous_predictor_began_ends_with_the_prediction_that_was_canceled(
+    tmp_path: Path, kind: str
+) -> None:
+    async with running(tmp_path, cancel_grace_s=30, **own(patient=f"{PATIENT}:{kind}")) as runner:
+        first = await runner.start({"name": "first", "seconds": 600}, model="local/patient")
+        comings = 2 if kind == "Lister" else 1
+        await eventually(lambda: runner.get(first["id"]), lambda shown: shown["logs"].count("first has") == comings, 60)
+        await runner.http.post(f"/v1/predictions/{first['id']}/cancel")
+        done = await runner.run({"name": "second", "seconds": 0.1}, model="local/patient")
+        assert done["status"] == "succeeded", done["error"]
+        said = done["output"] if kind != "Lister" else done["output"][-1]
+        present, known, setups = said.split(", ", 2)
+        assert "first" not in present
+        assert known == "knows first: True", "it was not loaded again"
+        assert "pending" in setups, "what the setup began goes on"
 
 
 async def test_iterators_stream(tmp_path: Path) -> None:
@@ -126,45 +152,6 @@ async def test_lists_of_files_and_plain_functions(tmp_path: Path) -> None:
 
 
 GOOD = "from cog import BasePredictor\nclass Predictor(BasePredictor):\n    def predict(self, a: int) -> int:\n"
-
-
-async def test_a_changed_file_is_loaded_again_and_a_broken_one_is_not(tmp_path: Path) -> None:
-    path = tmp_path / "model" / "predict.py"
-    path.parent.mkdir()
-    path.write_text(f"{GOOD}        return a + 1\n")
-    async with running(tmp_path / "state", reload=True, **own(adder=f"{path}:Predictor")) as runner:
-
-        async def version() -> Json:
-            return (await runner.http.get("/v1/models/local/adder")).json()["latest_version"]
-
-        first = await version()
-        assert (await runner.run({"a": 1}, model="local/adder"))["output"] == 2
-        path.write_text("def broken(:")
-        path.write_text(f"{GOOD}        return a + 2000\n")
-        second = await eventually(version, lambda shown: shown["id"] != first["id"], 60)
-        assert (await runner.run({"a": 1}, model="local/adder"))["output"] == 2001
-        path.write_text("raise RuntimeError('never loaded')\n")
-        path.write_text("raise RuntimeError('never loaded again')\n")
-        assert (await runner.run({"a": 1}, model=second["id"]))["output"] == 2001
-
-
-async def test_what_was_accepted_before_a_change_still_ends(tmp_path: Path) -> None:
-    path = tmp_path / "model" / "predict.py"
-    path.parent.mkdir()
-    slow = f"{GOOD}        import threading\n        threading.Event().wait(a)\n        return "
-    path.write_text(f"{slow}1\n")
-    async with running(tmp_path / "state", reload=True, **own(slow=f"{path}:Predictor")) as runner:
-        first = (await runner.http.get("/v1/models/local/slow")).json()["latest_version"]["id"]
-        running_one = await runner.start({"a": 6}, model="local/slow")
-        await runner.reach(running_one["id"], {"processing"})
-        path.write_text(f"{slow}22\n")
-
-        async def version() -> Json:
-            return (await runner.http.get("/v1/models/local/slow")).json()["latest_version"]
-
-        await eventually(version, lambda shown: shown["id"] != first, 60)
-        assert (await runner.run({"a": 0}, model="local/slow"))["output"] == 22
-        assert (await runner.reach(running_one["id"], {"succeeded"}, 60))["output"] == 1
 
 
 async def test_a_setup_that_fails_fails_the_predictions_and_says_why(tmp_path: Path) -> None:

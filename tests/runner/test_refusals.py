@@ -1,3 +1,4 @@
+import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -59,11 +60,37 @@ async def test_a_body_that_makes_no_sense_is_refused(runner: Client, body: objec
     assert answer.json()["detail"]
 
 
-async def test_a_body_that_is_not_json_or_too_large_is_refused(tmp_path: Path) -> None:
+async def test_a_body_that_is_too_large_is_refused(tmp_path: Path) -> None:
     async with running(tmp_path, max_body_bytes=1000) as runner:
-        assert (await runner.http.post("/v1/predictions", content=b"{")).status_code == 422
-        assert (await runner.http.post("/v1/predictions", content=b"[" * 900)).status_code == 422
         assert (await runner.http.post("/v1/predictions", content=b" " * 1001)).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (b"", "Expecting value at line 1, column 1"),
+        (b'{"input": {},\n "version": }', "Expecting value at line 2, column 13"),
+        (b'{"input": "\xff"}', "byte 11 does not belong into utf-8"),
+        (b'{"input": {"a": NaN}}', "Out of range float values are not JSON compliant"),
+        (b'{"input": {"a": "\\ud800"}}', "half of a surrogate pair is no character"),
+        (b"[" * 100_000, "it is nested too deeply"),
+    ],
+)
+async def test_a_body_that_is_not_json_is_refused_with_the_fault_and_its_place(
+    runner: Client, body: bytes, fault: str
+) -> None:
+    answer = await runner.http.post("/v1/predictions", content=body)
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith(f"The body is not JSON: {fault}")
+
+
+@pytest.mark.parametrize(
+    "webhook", ["", "hook", "ftp://x/", "http://", "http://x:y/", "http://[broken/", "http://x/a b", "http://ü/", "//x"]
+)
+async def test_a_webhook_that_nothing_can_be_posted_to_is_refused(runner: Client, webhook: str) -> None:
+    answer = await runner.create(webhook=webhook)
+    assert answer.status_code == 422
+    assert [one["field"] for one in answer.json()["invalid_fields"]] == ["webhook"]
 
 
 @pytest.mark.parametrize("text", ['"\\ud800"', "NaN", "1e999", '"\xff"'])
@@ -94,6 +121,13 @@ async def test_what_is_not_there_is_404_in_replicates_shape(runner: Client) -> N
         assert answer.json()["detail"]
 
 
+@pytest.mark.parametrize("cursor", ["???", "zzz", base64.urlsafe_b64encode(b"9" * 20).decode()])
+@pytest.mark.parametrize("path", ["predictions", "trainings", "models", "collections", "deployments", "files"])
+async def test_a_bad_cursor_is_refused(runner: Client, path: str, cursor: str) -> None:
+    answer = await runner.http.get(f"/v1/{path}", params={"cursor": cursor})
+    assert answer.status_code == 422
+    assert "cursor" in answer.json()["detail"]
+
+
 async def test_bad_queries_are_refused(runner: Client) -> None:
-    assert (await runner.http.get("/v1/predictions", params={"cursor": "???"})).status_code == 422
     assert (await runner.http.get("/v1/predictions", params={"created_after": "today"})).status_code == 422

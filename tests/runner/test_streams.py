@@ -1,10 +1,12 @@
 """Output piece by piece: read live, late, again from the middle, and after every kind of end."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import pytest
 
 from mutoscope.replicate_protocol.streams import StreamEvent, StreamParser
 from tests.runner.harness import Client, Json, eventually, running
@@ -74,7 +76,7 @@ async def test_words_come_while_it_runs(runner: Client) -> None:
     assert last == StreamEvent("done", '{"reason": "canceled"}', str(seen))
 
 
-async def test_a_stream_that_is_cut_loses_nothing(runner: Client) -> None:
+async def test_a_stream_that_is_cut_loses_nothing(runner: Client, caplog: pytest.LogCaptureFixture) -> None:
     created = await write(runner, faults={"stream_cut": 5})
     seen: list[StreamEvent] = []
     connections = 0
@@ -84,6 +86,7 @@ async def test_a_stream_that_is_cut_loses_nothing(runner: Client) -> None:
             async for event in read(created["urls"]["stream"], seen[-1].id if seen else None):
                 seen.append(event)  # noqa: PERF401 - what came before the cut is kept
     assert connections == 3
+    assert not [one for one in caplog.records if one.levelno >= logging.ERROR], "a fault that was asked for is none"
     assert [event.id for event in seen] == [str(index) for index in range(13)]
     assert [event.data for event in seen[:-1]] == (await runner.reach(created["id"], {"succeeded"}))["output"]
 

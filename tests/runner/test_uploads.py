@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.runner.harness import Client, eventually, running
+from tests.runner.harness import Client, Json, eventually, running
 
 
 async def upload(runner: Client, data: bytes = b"hello\r\n--not the boundary\r\n", **fields: str) -> httpx.Response:
@@ -24,6 +24,14 @@ async def test_an_upload_is_kept_as_it_came(runner: Client) -> None:
     runner.http.headers.pop("authorization")
     download = await runner.http.get(known["urls"]["download"])
     assert (download.content, download.headers["content-type"].split(";")[0]) == (data, "text/plain")
+
+
+async def test_uploads_are_listed_page_by_page(runner: Client) -> None:
+    made = [(await upload(runner, b"x")).json()["id"] for _ in range(103)]
+    first = await listing(runner)
+    second = (await runner.http.get(str(first["next"]))).json()
+    listed = [one["id"] for page in (first, second) for one in page["results"]]
+    assert (listed, len(first["results"]), second["next"]) == (made[::-1], 100, None)
 
 
 async def test_a_deleted_upload_is_gone(runner: Client, tmp_path: Path) -> None:
@@ -55,7 +63,7 @@ async def test_an_upload_ends_with_the_retention(tmp_path: Path) -> None:
         assert not any((tmp_path / "uploads").iterdir())
 
 
-async def listing(runner: Client) -> dict[str, list[object]]:
+async def listing(runner: Client) -> Json:
     return (await runner.http.get("/v1/files")).json()
 
 

@@ -66,9 +66,8 @@ async def test_a_receiver_that_hangs_delays_nobodys_prediction(tmp_path: Path) -
         await until(lambda: len(set(hook.ids)) == 5)
 
 
-async def test_a_receiver_that_is_down_or_a_url_that_is_none_harms_nothing(runner: Client) -> None:
-    for url in ("http://127.0.0.1:9/", "not a url", "ftp://x/", "http://[broken/"):
-        assert (await runner.run({}, webhook=url))["status"] == "succeeded"
+async def test_a_receiver_that_is_down_harms_nothing(runner: Client) -> None:
+    assert (await runner.run({}, webhook="http://127.0.0.1:9/"))["status"] == "succeeded"
 
 
 async def test_a_killed_runner_comes_back_fails_what_it_left_and_says_so(tmp_path: Path) -> None:

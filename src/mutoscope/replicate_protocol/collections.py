@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from mutoscope.replicate_protocol.models import Model
-from mutoscope.replicate_protocol.wire import Page, Wire
+from mutoscope.replicate_protocol.wire import Wire
 
 
 class CollectionItem(Wire):
@@ -21,7 +21,3 @@ class Collection(CollectionItem):
 
     full_description: str | None = None
     models: list[Model]
-
-
-class CollectionPage(Page[CollectionItem]):
-    """One page of ``GET /v1/collections``."""

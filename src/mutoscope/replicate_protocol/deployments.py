@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from mutoscope.replicate_protocol.account import Account
-from mutoscope.replicate_protocol.wire import Instant, Page, Wire
+from mutoscope.replicate_protocol.wire import Instant, Wire
 
 MAX_MIN_INSTANCES = 5
 MAX_INSTANCES = 20
@@ -34,10 +34,6 @@ class Deployment(Wire):
     owner: str
     name: str
     current_release: Release | None = None
-
-
-class DeploymentPage(Page[Deployment]):
-    """One page of ``GET /v1/deployments``."""
 
 
 class CreateDeployment(BaseModel):

@@ -52,8 +52,3 @@ def parse_prefer_wait(text: str | None) -> int | None:
             raise InvalidRequest(f"Prefer: {shown} is not between 1 and {PREFER_WAIT_MAXIMUM_S} seconds.")
         return int(digits)
     return None
-
-
-def format_prefer_wait(seconds: int | None = None) -> str:
-    """The ``Prefer`` header: ``wait``, or ``wait=n`` with n put between 1 and 60."""
-    return "wait" if seconds is None else f"wait={min(max(1, seconds), PREFER_WAIT_MAXIMUM_S)}"

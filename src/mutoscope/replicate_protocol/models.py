@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict
 
 from mutoscope.replicate_protocol.versions import Version
-from mutoscope.replicate_protocol.wire import Page, Wire
+from mutoscope.replicate_protocol.wire import Wire
 
 Visibility = Literal["public", "private"]
 
@@ -38,10 +38,6 @@ class Model(Wire):
     cover_image_url: str | None = None
     default_example: dict[str, Any] | None = None
     latest_version: Version | None = None
-
-
-class ModelPage(Page[Model]):
-    """One page of ``GET /v1/models`` and of ``QUERY /v1/models``."""
 
 
 class UpdateModel(BaseModel):

@@ -42,8 +42,9 @@ def input_defaults(openapi_schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def file_inputs(openapi_schema: Mapping[str, Any]) -> frozenset[str]:
-    """Names of the inputs that are files, given as http(s) or data URLs."""
-    return frozenset(name for name, one in input_properties(openapi_schema).items() if one.get("format") == "uri")
+    """Names of the inputs that are files or lists of files, given as http(s) or data URLs."""
+    properties = input_properties(openapi_schema).items()
+    return frozenset(name for name, one in properties if "uri" in (one.get("format"), _items(one).get("format")))
 
 
 def gives_files(openapi_schema: Mapping[str, Any]) -> bool:
@@ -70,6 +71,11 @@ def for_trainings(openapi_schema: Mapping[str, Any]) -> JsonSchema:
     for name in ("Input", "Output"):
         schemas[name] = schemas.get(f"Training{name}", {"type": "object"})
     return {**openapi_schema, "components": {**components, "schemas": schemas}}
+
+
+def _items(schema: JsonSchema) -> JsonSchema:
+    items: object = schema.get("items")
+    return cast("JsonSchema", items) if isinstance(items, dict) else {}
 
 
 def _leaves_open(node: object, *, depth: int) -> bool:

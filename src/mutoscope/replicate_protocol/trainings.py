@@ -5,7 +5,7 @@ from typing import Any, ClassVar, cast
 from pydantic import BaseModel, ConfigDict
 
 from mutoscope.replicate_protocol.predictions import Run, WebhookEvent
-from mutoscope.replicate_protocol.wire import Page, Wire
+from mutoscope.replicate_protocol.wire import Wire
 
 
 class TrainingOutput(Wire):
@@ -24,10 +24,6 @@ class Training(Run):
     def result(self) -> TrainingOutput | None:
         """The output as what trainings give; ``None`` while there is none, or if it is something else."""
         return TrainingOutput.model_validate(self.output) if isinstance(cast("object", self.output), dict) else None
-
-
-class TrainingPage(Page[Training]):
-    """One page of ``GET /v1/trainings``."""
 
 
 class CreateTraining(BaseModel):

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from mutoscope.replicate_protocol.wire import Instant, Page, Wire
+from mutoscope.replicate_protocol.wire import Instant, Wire
 
 
 class Version(Wire):
@@ -14,7 +14,3 @@ class Version(Wire):
     created_at: Instant
     cog_version: str | None = None
     openapi_schema: dict[str, Any] | None = None
-
-
-class VersionPage(Page[Version]):
-    """One page of ``GET /v1/models/{owner}/{name}/versions``."""

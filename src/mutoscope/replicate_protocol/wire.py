@@ -19,6 +19,8 @@ from mutoscope.core.errors import InvalidRequest
 
 PAGE_SIZE = 100
 """Results per page, everywhere."""
+_MAX_POSITION_DIGITS = 18  # what a database's integer holds
+_BAD_CURSOR = "The cursor is not valid; take it from the 'next' of a page."
 
 
 def _as_text(value: object) -> object:
@@ -116,6 +118,9 @@ def position(cursor: str | None) -> int | None:
     if cursor is None:
         return None
     try:
-        return int(base64.urlsafe_b64decode(cursor.encode()))
+        text = base64.b64decode(cursor, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
-        raise InvalidRequest("The cursor is not valid; take it from the 'next' of a page.") from error
+        raise InvalidRequest(_BAD_CURSOR) from error
+    if not text.isdigit() or len(text) > _MAX_POSITION_DIGITS:
+        raise InvalidRequest(_BAD_CURSOR)
+    return int(text)

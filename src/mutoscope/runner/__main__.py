@@ -4,9 +4,6 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
 
 from mutoscope.core import loop
 from mutoscope.core.errors import MutoscopeError
@@ -14,7 +11,7 @@ from mutoscope.core.logging import configure_logging
 from mutoscope.core.stopping import stop_signals
 from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.faults import FaultPlan
-from mutoscope.runner.options import predictors, upstreams
+from mutoscope.runner.options import configured, predictors, read_config, upstreams
 from mutoscope.runner.parent import end_with_parent
 from mutoscope.runner.server import serve
 
@@ -26,7 +23,7 @@ def main() -> int:
     try:
         config = _config(arguments)
         loop.run(_serve(config, with_parent=arguments.with_parent))
-    except (MutoscopeError, ValidationError, OSError) as error:
+    except (MutoscopeError, OSError) as error:
         sys.stderr.write(f"mutoscope runner: {error}\n")
         return 2
     except KeyboardInterrupt:
@@ -60,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _config(arguments: argparse.Namespace) -> RunnerConfig:
-    fields: dict[str, Any] = json.loads(arguments.config.read_text()) if arguments.config else {}
+    fields = read_config(arguments.config)
     given = {name: getattr(arguments, name) for name in ("host", "port", "token", "webhook_secret")}
     fields |= {name: value for name, value in given.items() if value is not None}
     if arguments.fault_plan:
@@ -73,7 +70,7 @@ def _config(arguments: argparse.Namespace) -> RunnerConfig:
         fields["cog_commands"] = upstreams(arguments.cog_command)
     if arguments.reload:
         fields["reload"] = True
-    return RunnerConfig.model_validate({**fields, "state_dir": arguments.state})
+    return configured({**fields, "state_dir": arguments.state})
 
 
 def _announce(config: RunnerConfig, url: str) -> None:

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from mutoscope.core.errors import InvalidRequest
 from mutoscope.replicate_protocol.predictions import CreatePrediction, WebhookEvent
 from mutoscope.replicate_protocol.references import ModelReference
 from mutoscope.replicate_protocol.webhooks import new_webhook_secret
 from mutoscope.runner.catalog import Runnable
 from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.faults import Faults
+from mutoscope.runner.posting import PostFailed, server_of
 from mutoscope.runner.records import Record, new_prediction_id
 from mutoscope.runner.trainings import Train
 
@@ -26,7 +28,7 @@ class Create:
 
 
 def new_prediction(create: Create, found: Runnable, folder: str) -> Record:
-    """The record of a prediction that is accepted now."""
+    """The record of a prediction that is accepted now. Raises ``InvalidRequest`` if its webhook cannot be one."""
     now, body, kind = datetime.now(UTC), create.body, create.reference.kind
     after_s = create.cancel_after_s
     return Record(
@@ -40,13 +42,13 @@ def new_prediction(create: Create, found: Runnable, folder: str) -> Record:
         deadline=None if after_s is None else now + timedelta(seconds=after_s),
         deployment=create.reference.model if kind == "deployment" else None,
         streams=found.offer.model.streams,
-        webhook=body.webhook,
+        webhook=_webhook(body.webhook),
         events=_events(body.webhook_events_filter),
     )
 
 
 def new_training(wanted: Train, found: Runnable, folder: str) -> Record:
-    """The record of a training that is accepted now."""
+    """The record of a training that is accepted now. Raises as ``new_prediction`` does."""
     return Record(
         id=new_prediction_id(),
         kind="training",
@@ -57,9 +59,19 @@ def new_training(wanted: Train, found: Runnable, folder: str) -> Record:
         created_at=datetime.now(UTC),
         input=wanted.body.input,
         destination=wanted.body.destination,
-        webhook=wanted.body.webhook,
+        webhook=_webhook(wanted.body.webhook),
         events=_events(wanted.body.webhook_events_filter),
     )
+
+
+def _webhook(url: str | None) -> str | None:
+    try:
+        if url is not None:
+            server_of(url)
+    except PostFailed as error:
+        fields = [{"type": "format", "field": "webhook", "description": str(error)}]
+        raise InvalidRequest(f"- webhook: {error}", invalid_fields=fields) from error
+    return url
 
 
 def _events(wanted: list[WebhookEvent] | None) -> frozenset[WebhookEvent]:

@@ -1,7 +1,8 @@
 """What can be run here, and how a client's name for it is understood."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mutoscope.core.errors import ConfigurationError
@@ -114,6 +115,13 @@ def choose(wanted: Sequence[str] | None) -> list[Model]:
         if missing := _missing(known[name]):
             raise ConfigurationError(f"{name} needs {missing}: install mutoscope[runner].")
     return [one for one in BUILT_IN if not _missing(one)] if wanted is None else [known[name] for name in wanted]
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Raises ``ConfigurationError`` if two models are to be offered under one name."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ConfigurationError(f"There are two models of the name {name!r}: give one of them another.")
 
 
 def _missing(model: Model) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, cast
 
 from starlette.requests import Request
@@ -23,6 +24,12 @@ class DroppableProtocol(H11Protocol):
 
 class Dropped(Broken):
     """The connection is gone; whatever is answered now reaches nobody."""
+
+
+async def break_off(request: Request) -> None:
+    """Close the connection of an answer that has begun: an error now would be one of the server's own."""
+    with suppress(Dropped):
+        await drop(request)
 
 
 async def drop(request: Request) -> None:

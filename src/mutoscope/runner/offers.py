@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Any
 
-from mutoscope.replicate_protocol.schemas import input_properties
+from mutoscope.replicate_protocol.schemas import file_inputs, for_trainings
 from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.execution.cold import ColdStart
 from mutoscope.runner.execution.inline import Executor, Inline
@@ -27,9 +27,9 @@ class Offer:
         self._idle = asyncio.Event()
         self._idle.set()
         self.trainer = _executor(model.trainer.predictor, 1, config) if model.trainer else None
-        training = _training_document(model.openapi_schema)
+        training = for_trainings(model.openapi_schema)
         self.training_check = InputCheck(training)
-        self.files = _file_inputs(model.openapi_schema) | _file_inputs(training)
+        self.files = file_inputs(model.openapi_schema) | file_inputs(training)
 
     async def run(self, job: Job, sink: Sink) -> Any:
         """Run one prediction when its turn has come. Raises ``ModelFailed``."""
@@ -57,17 +57,3 @@ def _executor(predictor: str | InlineModel, workers: int | None, config: RunnerC
     if isinstance(predictor, str):
         return Processes(predictor, workers or 1, config.cancel_grace_s)
     return Inline(predictor, workers)
-
-
-def _file_inputs(openapi_schema: dict[str, Any]) -> frozenset[str]:
-    """Names of the inputs that are files or lists of files."""
-    properties = input_properties(openapi_schema).items()
-    return frozenset(
-        name for name, one in properties if "uri" in (one.get("format"), one.get("items", {}).get("format"))
-    )
-
-
-def _training_document(openapi_schema: dict[str, Any]) -> dict[str, Any]:
-    """The same document, which calls the inputs of trainings what it else calls those of predictions."""
-    schemas = openapi_schema["components"]["schemas"]
-    return {"components": {"schemas": {**schemas, "Input": schemas.get("TrainingInput", {})}}}

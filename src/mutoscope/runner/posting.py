@@ -14,10 +14,25 @@ _MAX_ANSWER_BYTES = 65536
 _MAX_IDLE = 32
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Server = tuple[str, str, int]
 
 
 class PostFailed(Exception):
     """No answer came, or none that is HTTP."""
+
+
+def server_of(url: str) -> Server:
+    """Scheme, host and port of a URL that can be posted to. Raises ``PostFailed`` for any other text."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError as error:
+        raise PostFailed("not a URL") from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise PostFailed("not an http or https URL")
+    if not url.isascii() or any(character <= " " or character == "\x7f" for character in url):
+        raise PostFailed("the URL holds characters that do not belong there")
+    return parts.scheme, parts.hostname, port
 
 
 class Poster:
@@ -25,7 +40,7 @@ class Poster:
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._idle: dict[tuple[str, str, int], list[Stream]] = {}
+        self._idle: dict[Server, list[Stream]] = {}
 
     async def aclose(self) -> None:
         """Close what is kept."""
@@ -36,26 +51,18 @@ class Poster:
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
         """The status of the answer. Raises ``PostFailed``."""
-        try:
-            parts = urlsplit(url)
-            port = parts.port or (443 if parts.scheme == "https" else 80)
-        except ValueError as error:
-            raise PostFailed("not a URL") from error
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise PostFailed("not an http or https URL")
+        server, parts = server_of(url), urlsplit(url)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         host = parts.netloc.rpartition("@")[2]
         fields = {"host": host, **headers, "content-length": str(len(body))}
         head = f"POST {path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items()) + "\r\n"
-        if not head.isascii() or head.count("\n") != len(fields) + 2 or " " in path:
-            raise PostFailed("the URL holds characters that do not belong there")
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._exchange((parts.scheme, parts.hostname, port), head.encode() + body)
+                return await self._exchange(server, head.encode() + body)
         except (OSError, EOFError, ValueError, asyncio.LimitOverrunError) as error:
             raise PostFailed(f"{type(error).__name__}: {error}") from error
 
-    async def _exchange(self, server: tuple[str, str, int], message: bytes) -> int:
+    async def _exchange(self, server: Server, message: bytes) -> int:
         idle = self._idle.setdefault(server, [])
         while idle:
             stream = idle.pop()
@@ -69,7 +76,7 @@ class Poster:
         secure = ssl.create_default_context() if scheme == "https" else None
         return await self._on(await asyncio.open_connection(host, port, ssl=secure), server, message)
 
-    async def _on(self, stream: Stream, server: tuple[str, str, int], message: bytes) -> int:
+    async def _on(self, stream: Stream, server: Server, message: bytes) -> int:
         reader, writer = stream
         keep = False
         try:

@@ -8,7 +8,7 @@ from typing import Any
 from mutoscope.core.errors import NotFound
 from mutoscope.replicate_protocol.wire import PAGE_SIZE, position
 from mutoscope.runner.admission import Create, new_prediction, new_training, webhook_secret
-from mutoscope.runner.catalog import Catalog, Runnable, choose
+from mutoscope.runner.catalog import Catalog, Runnable, check_names, choose
 from mutoscope.runner.cogs.inbox import Inbox
 from mutoscope.runner.cogs.offered import Cogs
 from mutoscope.runner.cogs.upstream import Surroundings
@@ -43,14 +43,19 @@ class Runner:
         self.config = config
         self.webhook_secret = webhook_secret(config)
         self.base_url = (config.public_url or f"http://{config.host}:{config.port}").rstrip("/")
+        built_in = choose(config.models)
+        check_names([*config.predictors, *config.cogs, *config.cog_commands, *(one.full_name for one in built_in)])
         own = [describe(name, reference) for name, reference in config.predictors.items()]
-        offers = [Offer(model, config) for model in (*own, *choose(config.models))]
+        offers = [Offer(model, config) for model in (*own, *built_in)]
         self._database = open_database(config.state_dir / "runner.db")
         self.store, self.shelf = Store(self._database), Shelf(self._database)
         self.files = Files(config.state_dir)
         self.uploads = Uploads(self.files, self.store, config.retention_s, self.webhook_secret)
         self.inbox = Inbox(lambda: self.base_url)
-        self.cogs = Cogs(config, Surroundings(self.inbox, self._open_link, config.cancel_grace_s))
+        self.cogs = Cogs(
+            config,
+            Surroundings(self.inbox, lambda url: self.uploads.open_link(url, self.base_url), config.cancel_grace_s),
+        )
         self.catalog = Catalog(offers, self.shelf)
         self.run_counts = Counter(self.store.run_counts())
         self.library = Library(self.catalog, self.shelf, self.run_counts)
@@ -155,10 +160,6 @@ class Runner:
         """The uploads that the inputs of files name. A text that names one is only a text."""
         given = {name: value for name, value in completed_input.items() if name in found.offer.files}
         return self.uploads.paths(given, self.base_url)
-
-    def _open_link(self, url: str) -> str:
-        """A link to an upload that needs no token."""
-        return self.uploads.download_url(url.rpartition("/")[2], self.base_url)
 
     def _keep(self, record: Record, owes_webhook: bool) -> None:
         """Write down how a run ended; a training that did well together with the version that it made."""

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from mutoscope.runner.records import Kind, Record
 
+_NEWEST = 2**62
+
 
 class Store:
     """What ran, runs and is uploaded, in the runner's database."""
@@ -85,7 +87,7 @@ class Store:
             "ORDER BY seq DESC LIMIT ?",
             (
                 kind,
-                2**62 if before_seq is None else before_seq,
+                _NEWEST if before_seq is None else before_seq,
                 after.timestamp() if after else 0.0,
                 before.timestamp() if before else 1e18,
                 limit + 1,
@@ -110,10 +112,13 @@ class Store:
         row = self._db.execute("SELECT document FROM uploads WHERE id = ?", (upload_id,)).fetchone()
         return str(row[0]) if row else None
 
-    def uploads(self, limit: int) -> list[str]:
-        """The newest uploads first."""
-        rows = self._db.execute("SELECT document FROM uploads ORDER BY seq DESC LIMIT ?", (limit,))
-        return [str(row[0]) for row in rows]
+    def uploads(self, before_seq: int | None, limit: int) -> tuple[list[str], int | None]:
+        """The newest uploads first, and the position of the last one if there are more."""
+        rows = self._db.execute(
+            "SELECT seq, document FROM uploads WHERE seq < ? ORDER BY seq DESC LIMIT ?",
+            (_NEWEST if before_seq is None else before_seq, limit + 1),
+        ).fetchall()
+        return [str(row[1]) for row in rows[:limit]], rows[limit - 1][0] if len(rows) > limit else None
 
     def expired_uploads(self, before: float, limit: int) -> list[str]:
         """Ids of uploads whose time is over."""

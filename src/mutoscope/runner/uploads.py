@@ -11,13 +11,12 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 from mutoscope.core.errors import InvalidRequest, NotFound
-from mutoscope.replicate_protocol.wire import instant
+from mutoscope.replicate_protocol.wire import PAGE_SIZE, instant, position
 from mutoscope.runner.account import OWNER
 from mutoscope.runner.files import Files
 from mutoscope.runner.records import new_prediction_id
 from mutoscope.runner.store import Store
 
-_LISTED = 100
 _MAX_FIELD_BYTES = 65536
 
 
@@ -67,9 +66,10 @@ class Uploads:
         known: dict[str, Any] = json.loads(text)
         return known
 
-    def list(self) -> list[dict[str, Any]]:
-        """The newest uploads first."""
-        return [json.loads(text) for text in self._store.uploads(_LISTED)]
+    def page(self, cursor: str | None) -> tuple[list[dict[str, Any]], int | None]:
+        """The newest uploads first, and where the next page begins. Raises ``InvalidRequest`` for a bad cursor."""
+        documents, last = self._store.uploads(position(cursor), PAGE_SIZE)
+        return [json.loads(text) for text in documents], last
 
     def delete(self, upload_id: str) -> None:
         """Delete one upload. Raises ``NotFound``."""
@@ -79,17 +79,21 @@ class Uploads:
 
     def show(self, known: dict[str, Any], base_url: str) -> dict[str, Any]:
         """An upload as clients see it."""
-        links = {"get": f"{base_url}/v1/files/{known['id']}", "download": self.download_url(known["id"], base_url)}
+        links = {"get": f"{base_url}/v1/files/{known['id']}", "download": self._download_url(known, base_url)}
         return {**known, "urls": links}
 
-    def download_url(self, upload_id: str, base_url: str) -> str:
-        """A link to the bytes of an upload that needs no token and lives as long as it. Raises ``NotFound``."""
-        expiry = int(datetime.fromisoformat(self.get(upload_id)["expires_at"]).timestamp())
+    def open_link(self, url: str, base_url: str) -> str:
+        """A link to the bytes of the upload that a URL of an input names, which needs no token. Raises ``NotFound``."""
+        return self._download_url(self.get(_named(url, base_url)), base_url)
+
+    def _download_url(self, known: Mapping[str, Any], base_url: str) -> str:
+        """It lives as long as the upload."""
+        upload_id, expiry = known["id"], int(datetime.fromisoformat(known["expires_at"]).timestamp())
         query = {"owner": OWNER, "expiry": str(expiry), "signature": self._signature(OWNER, upload_id, expiry)}
         return f"{base_url}/v1/files/{upload_id}/download?{urlencode(query)}"
 
     def check_download(self, upload_id: str, query: Mapping[str, str]) -> None:
-        """Raises ``NotFound`` if a link was not made by ``download_url``, or not for now."""
+        """Raises ``NotFound`` if a link was not made by ``open_link`` or ``show``, or not for now."""
         expiry = query.get("expiry", "")
         good = expiry.isascii() and expiry.isdigit() and len(expiry) < 12 and int(expiry) >= time.time()
         signature = self._signature(query.get("owner", ""), upload_id, int(expiry)) if good else ""
@@ -102,11 +106,15 @@ class Uploads:
 
     def paths(self, given: Mapping[str, object], base_url: str) -> dict[str, str]:
         """The uploads that an input names by URL, and where they are on disk."""
-        prefix = f"{base_url}/v1/files/"
-        values = [one for value in given.values() for one in _each(value)]
-        named = [text for text in values if isinstance(text, str) and text.startswith(prefix)]
-        paths = {url: self._files.upload(url.removeprefix(prefix).split("/")[0].split("?")[0]) for url in named}
+        urls = [one for value in given.values() for one in _each(value) if isinstance(one, str)]
+        paths = {url: self._files.upload(upload_id) for url in urls if (upload_id := _named(url, base_url))}
         return {url: str(path) for url, path in paths.items() if path.is_file()}
+
+
+def _named(url: str, base_url: str) -> str:
+    """The id of the upload whose ``get`` or ``download`` link this is, or nothing."""
+    prefix = f"{base_url}/v1/files/"
+    return url.removeprefix(prefix).split("/")[0].split("?")[0] if url.startswith(prefix) else ""
 
 
 def _each(value: object) -> list[object]:

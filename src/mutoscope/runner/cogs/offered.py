@@ -4,6 +4,7 @@ from typing import Any
 
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.replicate_protocol.schemas import input_properties
+from mutoscope.runner.cogs.process import is_predictor
 from mutoscope.runner.cogs.server import CogServer
 from mutoscope.runner.cogs.upstream import CogUpstream, Surroundings
 from mutoscope.runner.config import RunnerConfig
@@ -50,7 +51,7 @@ class Cogs:
         except ConfigurationError as error:
             raise ConfigurationError(f"The model {name} cannot be offered: {error.detail}") from error
         command = self._commands.get(name, "")
-        if schema is None and command.partition(":")[0].endswith(".py"):
+        if schema is None and is_predictor(command):
             schema = describe(name, command).openapi_schema
             properties = input_properties(schema)
             upstream.left_out = {key: None for key, one in properties.items() if one.get("nullable")}

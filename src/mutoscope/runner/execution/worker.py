@@ -35,13 +35,14 @@ class Worker:
     def emit(self, kind: str, value: Any = None) -> None:
         """Tell the server something, whole: a cancel waits until it is said."""
         line = json.dumps([kind, value], default=str) + "\n"
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1}) if self.interruptible else None
         try:
+            signal.pthread_sigmask(
+                signal.SIG_BLOCK, {signal.SIGUSR1}
+            )  # may raise when it has blocked, for an earlier one
             self._events.write(line)
             self._events.flush()
         finally:
-            if before is not None:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
 
     def listen(self) -> None:
         """Read what the server says until it is gone."""
@@ -82,6 +83,9 @@ def main() -> None:
     events = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints must not get between the events
     os.nice(_NICE)
+    signal.pthread_sigmask(
+        signal.SIG_UNBLOCK, {signal.SIGUSR1}
+    )  # it comes from who started the runner, and may not be empty
     worker = Worker(events)
     try:
         predict = _load(worker, sys.argv[1])

@@ -1,6 +1,5 @@
 """Runs a Cog-style predictor in a worker process: inputs in, outputs out, prints into the logs, cancels for real."""
 
-import asyncio
 import contextlib
 import enum
 import inspect
@@ -19,6 +18,7 @@ import pydantic
 
 from mutoscope.runner.models.context import Context
 from mutoscope.runner.predictors.load import load_predictor, predict_function
+from mutoscope.runner.predictors.loop import PredictorLoop
 from mutoscope.runner.predictors.signature import Parameter, parameters
 
 
@@ -29,12 +29,13 @@ class Adapter:
         self._predictor = load_predictor(reference)
         self._function = predict_function(self._predictor)
         self._parameters = {one.name: one for one in parameters(self._function)}
-        self._loop = asyncio.new_event_loop()
+        self._loop = PredictorLoop()
         self._context: Context | None = None
         if setup := getattr(self._predictor, "setup", None):
             result = setup()
             if inspect.iscoroutine(result):
-                self._loop.run_until_complete(result)
+                self._loop.run(result)
+        self._loop.keep()
         signal.signal(signal.SIGUSR1, self._interrupted)
 
     def __call__(self, context: Context) -> Any:
@@ -48,10 +49,17 @@ class Adapter:
                 contextlib.redirect_stdout(logs),
                 contextlib.redirect_stderr(logs),
             ):
-                given = self._inputs(context, pathlib.Path(directory))
-                return self._collect(context, self._function(**given))
+                return self._perform(context, pathlib.Path(directory))
         finally:
             self._context = None
+
+    def _perform(self, context: Context, directory: pathlib.Path) -> Any:
+        try:
+            return self._collect(context, self._function(**self._inputs(context, directory)))
+        except BaseException:
+            self._context = None  # whoever cancels again kills
+            self._loop.clear()
+            raise
 
     def _interrupted(self, *_: object) -> None:
         """In the main thread, between two of its steps: end the job if it is the one that was canceled."""
@@ -71,9 +79,9 @@ class Adapter:
     def _collect(self, context: Context, result: Any) -> Any:
         """The output; of an iterator all its items, each shown when it comes."""
         if inspect.iscoroutine(result):
-            result = self._loop.run_until_complete(result)
+            result = self._loop.run(result)
         if isinstance(result, AsyncIterator):
-            result = self._drain(cast("AsyncIterator[Any]", result))
+            result = self._loop.iterate(cast("AsyncIterator[Any]", result))
         if not isinstance(result, Iterator):
             return _output(context, result, "output")
         items: list[Any] = []
@@ -81,13 +89,6 @@ class Adapter:
             items.append(_output(context, item, f"output-{len(items)}"))
             context.append(items[-1])
         return items
-
-    def _drain(self, items: AsyncIterator[Any]) -> Iterator[Any]:
-        while True:
-            try:
-                yield self._loop.run_until_complete(anext(items))
-            except StopAsyncIteration:
-                return
 
 
 class _Convert:

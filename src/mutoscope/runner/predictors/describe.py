@@ -5,18 +5,20 @@
 
 import inspect
 import json
+import os
 import subprocess
 import sys
 import traceback
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from mutoscope.core.errors import ConfigurationError, MutoscopeError
 from mutoscope.runner.models.base import Model
 from mutoscope.runner.predictors.load import load_predictor, predict_function, source_digest, split_reference
 from mutoscope.runner.predictors.signature import schema
+from mutoscope.runner.validation import InputCheck
 
 _TIMEOUT_S = 120
 
@@ -24,6 +26,7 @@ _TIMEOUT_S = 120
 class _Description(BaseModel):
     description: str
     openapi_schema: dict[str, Any]
+    source: str
 
 
 def describe(name: str, reference: str) -> Model:
@@ -36,14 +39,16 @@ def describe(name: str, reference: str) -> Model:
     if not path.is_file():
         raise ConfigurationError(f"There is no file {path}.")
     command = [sys.executable, "-m", __spec__.name, reference]
-    digest = source_digest(reference)
     try:
         done = subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603 - ourselves
     except subprocess.TimeoutExpired as error:
         raise ConfigurationError(f"{reference} was not imported within {_TIMEOUT_S} s.") from error
     if done.returncode:
         raise ConfigurationError(f"{reference} cannot be used: {done.stderr.decode(errors='replace').strip()}")
-    found = _Description.model_validate_json(done.stdout)
+    try:
+        found = _Description.model_validate_json(done.stdout)
+    except ValidationError as error:
+        raise ConfigurationError(f"{reference} cannot be used: it ends the process that imports it.") from error
     owner, _, short = name.partition("/")
     return Model(
         owner=owner,
@@ -51,7 +56,7 @@ def describe(name: str, reference: str) -> Model:
         description=found.description,
         openapi_schema=found.openapi_schema,
         predictor=f"{path.resolve()}:{reference.rpartition(':')[2]}" if ":" in reference else str(path.resolve()),
-        source=digest,
+        source=found.source,
     )
 
 
@@ -63,20 +68,24 @@ def default_name(reference: str) -> str:
 
 def main() -> int:
     """Describe the predictor that the command line names."""
-    reference, out = sys.argv[1], sys.stdout
-    sys.stdout = sys.stderr  # what the file prints must not get into the description
+    reference, out = sys.argv[1], os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what the file prints must not get into the description
     try:
         predictor = load_predictor(reference)
         text = inspect.getdoc(predictor) or f"{Path(reference).name}, a model of your own."
-        function = predict_function(predictor)
-        description = _Description(description=text.partition("\n\n")[0], openapi_schema=schema(function))
+        document = schema(predict_function(predictor))
+        InputCheck(document)
+        said = _Description(
+            description=text.partition("\n\n")[0], openapi_schema=document, source=source_digest(reference)
+        )
+        out.write(json.dumps(said.model_dump()))
     except MutoscopeError as error:
         sys.stderr.write(error.detail)
         return 1
-    except Exception:  # noqa: BLE001 - the edge of a process that runs somebody's file
+    except (Exception, SystemExit):  # noqa: BLE001 - the edge of a process that runs somebody's file
         sys.stderr.write(traceback.format_exc(limit=-2))
         return 1
-    out.write(json.dumps(description.model_dump()))
+    out.close()
     return 0
 
 

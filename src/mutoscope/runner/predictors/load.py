@@ -11,6 +11,7 @@ from typing import Any, cast
 from mutoscope.core.errors import ConfigurationError
 
 _DEFAULT_NAMES = ("Predictor", "Runner", "predict", "run")
+_NOT_OURS = {"__pycache__", "node_modules", "site-packages"}
 
 
 def split_reference(reference: str) -> tuple[Path, str | None]:
@@ -34,6 +35,7 @@ def load_predictor(reference: str) -> Any:
 
         sys.modules["cog"] = cog
     sys.path.insert(0, str(path.resolve().parent))
+    sys.dont_write_bytecode = True  # Python would take a file of the same size and second from its cache
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ConfigurationError(f"{path} is not a Python file.")
@@ -59,5 +61,22 @@ def predict_function(predictor: Any) -> Callable[..., Any]:
 
 
 def source_digest(reference: str) -> str:
-    """What the version of a model is made of: the text of its file."""
-    return hashlib.sha256(split_reference(reference)[0].read_bytes()).hexdigest()
+    """What the version of a predictor that is loaded here is made of: its file, and those below it that it imported."""
+    path = split_reference(reference)[0].resolve()
+    files = {path} | {one for one in _imported() if one.is_relative_to(path.parent) and is_source(one, path.parent)}
+    digest = hashlib.sha256()
+    for one in sorted(files):
+        text = one.read_bytes()
+        digest.update(f"{one.relative_to(path.parent)} {len(text)} ".encode() + text)
+    return digest.hexdigest()
+
+
+def is_source(path: Path, directory: Path) -> bool:
+    """Whether a path below a predictor's directory is its own, and not of an environment or a cache."""
+    return not any(part.startswith(".") or part in _NOT_OURS for part in path.relative_to(directory).parts)
+
+
+def _imported() -> set[Path]:
+    """The files of the modules that are imported in this process."""
+    names = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    return {Path(name).resolve() for name in names if isinstance(name, str) and name.endswith(".py")}

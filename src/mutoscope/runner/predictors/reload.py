@@ -10,10 +10,9 @@ from pathlib import Path
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.runner.models.base import Model
 from mutoscope.runner.predictors.describe import describe
-from mutoscope.runner.predictors.load import split_reference
+from mutoscope.runner.predictors.load import is_source, split_reference
 
 _INTERVAL_S = 0.5
-_NOT_OURS = {"__pycache__", "node_modules", "site-packages"}
 _log = logging.getLogger(__name__)
 
 
@@ -29,8 +28,8 @@ async def reload_on_change(name: str, reference: str, replace: Callable[[Model],
         seen = now
         try:
             model = await asyncio.to_thread(describe, name, reference)
-        except ConfigurationError as error:
-            _log.warning("a model could not be loaded again", extra={"model": name, "why": error.detail})
+        except (ConfigurationError, OSError) as error:
+            _log.warning("a model could not be loaded again", extra={"model": name, "why": str(error)})
             continue
         await replace(model)
         _log.info("a model was loaded again", extra={"model": name, "version": model.version})
@@ -40,10 +39,10 @@ def _state(directory: Path) -> dict[str, tuple[int, int]]:
     """When each Python file was last written, and how large it is; environments and caches are left out."""
     state: dict[str, tuple[int, int]] = {}
     for place, folders, names in os.walk(directory):
-        folders[:] = [one for one in folders if not one.startswith(".") and one not in _NOT_OURS]
+        folders[:] = [one for one in folders if is_source(Path(place, one), directory)]
         for name in names:
             if name.endswith(".py"):
-                with suppress(FileNotFoundError):  # deleted in this moment
+                with suppress(OSError):  # deleted in this moment
                     found = Path(place, name).stat()
                     state[f"{place}/{name}"] = (found.st_mtime_ns, found.st_size)
     return state

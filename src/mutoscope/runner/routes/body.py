@@ -45,7 +45,22 @@ def parse_body(kind: type[Body], body: bytes) -> Body:
         fields: list[dict[str, Any]] = [{"type": first["type"], "field": field, "description": first["msg"]}]
         raise InvalidRequest(f"- {field}: {first['msg']}", invalid_fields=fields) from error
     except (ValueError, RecursionError) as error:
-        raise InvalidRequest("The body is not JSON.") from error
+        raise InvalidRequest(f"The body is not JSON: {_fault(error)}.") from error
+
+
+def _fault(error: ValueError | RecursionError) -> str:
+    """What is wrong with a body, and where."""
+    match error:
+        case json.JSONDecodeError():
+            return f"{error.msg} at line {error.lineno}, column {error.colno}"
+        case UnicodeDecodeError():
+            return f"byte {error.start} does not belong into {error.encoding}"
+        case UnicodeEncodeError():
+            return "half of a surrogate pair is no character"
+        case RecursionError():
+            return "it is nested too deeply"
+        case _:
+            return str(error)
 
 
 async def read_model(request: Request, kind: type[Body]) -> Body:

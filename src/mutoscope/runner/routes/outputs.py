@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from mutoscope.core.errors import NotFound
-from mutoscope.runner.connection import Dropped, drop
+from mutoscope.runner.connection import break_off
 from mutoscope.runner.faults import Faults
 from mutoscope.runner.problems import Broken
 from mutoscope.runner.routes.body import runner
@@ -89,8 +88,7 @@ async def _cut(request: Request, chunks: AsyncIterator[bytes], keep_bytes: int) 
         keep_bytes -= len(chunk)
         if keep_bytes <= 0:
             break
-    with suppress(Dropped):  # the answer has begun: an error now would be one of the server's own
-        await drop(request)
+    await break_off(request)
 
 
 async def _slow(chunks: AsyncIterator[bytes], bytes_per_s: float) -> AsyncIterator[bytes]:

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from mutoscope.core.errors import NotFound
 from mutoscope.replicate_protocol.streams import KEEP_ALIVE, MEDIA_TYPE, StreamEvent
-from mutoscope.runner.connection import drop
+from mutoscope.runner.connection import break_off
 from mutoscope.runner.records import Record
 from mutoscope.runner.routes.body import runner
 
@@ -74,7 +74,8 @@ async def _cut(
     left = keep
     async for event in events:
         if keep and not left:
-            await drop(request)
+            await break_off(request)
+            return
         left -= event is not None
         yield event
 

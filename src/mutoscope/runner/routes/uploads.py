@@ -12,6 +12,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from mutoscope.core.errors import InvalidRequest
+from mutoscope.replicate_protocol.wire import next_link
 from mutoscope.runner.multipart import boundary, parts
 from mutoscope.runner.problems import TooLarge
 from mutoscope.runner.routes.body import runner
@@ -71,9 +72,11 @@ def _write(path: Path, mark: bytes, uploads: Uploads) -> dict[str, Any]:
 
 async def list_page(request: Request) -> Response:
     """``GET /v1/files``."""
-    service = runner(request)
-    results = [service.uploads.show(known, service.base_url) for known in service.uploads.list()]
-    return JSONResponse({"previous": None, "next": None, "results": results})
+    service, query = runner(request), request.query_params
+    found, last = service.uploads.page(query.get("cursor"))
+    link = next_link(f"{service.base_url}/v1/files", dict(query), last)
+    results = [service.uploads.show(known, service.base_url) for known in found]
+    return JSONResponse({"previous": None, "next": link, "results": results})
 
 
 async def get(request: Request) -> Response:
