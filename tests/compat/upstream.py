@@ -1,5 +1,6 @@
 """A stand-in for api.replicate.com's read-only pages, which says exactly what a test wants; over real HTTP."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field

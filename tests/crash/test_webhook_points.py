@@ -49,7 +49,7 @@ def settings(database_url: str, tmp_path: Path, runner: RunnerProcess) -> Settin
 @pytest.mark.slow
 @pytest.mark.parametrize("point", POINTS)
 async def test_no_webhook_is_lost(point: str, settings: Settings, runner: RunnerProcess, hook: Receiver) -> None:
-    order = Order(f"webhook {point} {settings.database}", {"seconds": 0.6}, webhook=hook.url)
+    order = Order(f"webhook {point} {settings.database}", {"seconds": 2}, webhook=hook.url)
     async with open_runtime(settings) as runtime:
         account_id = (await runtime.accounts.create("user-1")).id
         await grant(runtime, account_id, 100)

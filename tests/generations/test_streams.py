@@ -30,11 +30,11 @@ async def here(settings: Settings, runner: RunnerProcess) -> AsyncGenerator[Worl
 
 
 async def test_a_reader_gets_the_text_as_it_is_made_and_it_is_the_output(here: World) -> None:
-    row = await ask(here, per_second=40)
+    row = await ask(here, per_second=10)
     heard = await follow(here.runtime, row)
     assert text(heard) == await output(here, row) != ""
     pieces = [one for one in heard if one.kind == "output"]
-    assert len(pieces) > 5, "it came in pieces, while it was made"
+    assert len(pieces) > 2, "it came in pieces, while it was made"
     assert all(one.kind != "restart" for one in heard)
     assert (heard[-1].kind, heard[-1].text) == ("done", "completed")
     assert await here.balance() == (997, 0, 3)
