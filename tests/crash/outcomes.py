@@ -49,7 +49,7 @@ OUTCOMES: dict[str, Outcome] = {
             "put.before_call",
             "put.after_call",
         ],
-        inputs={"seconds": 0.6},
+        inputs={"seconds": 1.2},
     ),
     "failed": Outcome(
         both("fail", "settle"), inputs={"fail": "index out of range"}, ends=("failed", "provider_failed")
