@@ -1,12 +1,14 @@
 """2,000 generations against a provider that limits creates: none lost or doubled, hardly a 429, and fair to the small.
 
-Six times as fast as in life: 3,600 creates a minute for Replicate's 600. Waits are read from the database.
+Six times as fast as in life: 3,600 creates a minute for Replicate's 600. Fairness is a matter of whose turn it is, so
+it is judged by how many creates came between a request and its own, which does not depend on how busy the machine is.
 """
 
 import asyncio
 import json
 import math
 import sys
+from bisect import bisect
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -32,8 +34,6 @@ ADMISSION = {
     "max_in_flight_per_account": 500,
     "net_polls_per_minute": 1200,
 }
-# Who comes alone finds a full bucket; a whale has emptied it.
-BUCKET_S = 60 * BURST / PER_MINUTE
 
 
 @contextmanager
@@ -52,19 +52,20 @@ async def test_a_whale_and_ten_small_accounts(database_url: str, tmp_path: Path)
         settings = settings_for(database_url, tmp_path, runner, admission=ADMISSION, engine={"concurrency": 64})
         async with world(settings, runner, credits=WHALE * PRICE, webhooks=True) as whale:
             small = [await _open_account(whale, f"small-{n}") for n in range(SMALL)]
-            alone = await _waits_s(whale, await _queue(small, EACH))
+            alone = await _waits(whale, await _queue(small, EACH))
         async with open_runtime(settings) as runtime:  # its engine does not run
             await _queue([replace(whale, runtime=runtime)], WHALE)
         async with world(settings, runner, credits=WHALE * PRICE, webhooks=True) as whale:
             small = [replace(one, runtime=whale.runtime) for one in small]
-            crowded = await _waits_s(whale, await _queue(small, EACH))
+            crowded = await _waits(whale, await _queue(small, EACH))
             behind = await _count(whale, Generation.phase == Phase.QUEUED)
             await until(lambda: _all_ended(whale), 200)
             refused = await _refused_when_nothing_is_lost_or_doubled(whale, small)
-    figures = f"p95 alone {p95(alone):.2f} s, beside a whale {p95(crowded):.2f} s; {behind} behind; {refused} refused"
+    figures = f"p95 alone {p95(alone)}, beside a whale {p95(crowded)} creates; {behind} behind; {refused} refused"
     sys.stdout.write(f"{figures}\n")
     assert behind > SMALL * EACH, "the whale's queue must outlast theirs"
-    assert p95(crowded) <= 2 * p95(alone) + BUCKET_S, figures
+    # Who comes alone finds a full bucket; a whale has emptied it.
+    assert p95(crowded) <= 2 * p95(alone) + BURST, figures
     assert refused < 0.01 * (WHALE + 2 * SMALL * EACH), figures
 
 
@@ -85,22 +86,23 @@ async def _queue(accounts: Sequence[World], each: int) -> list[tuple[World, Gene
     return await asyncio.gather(*(one(account, number) for number in range(each) for account in accounts))
 
 
-async def _waits_s(here: World, queued: Sequence[tuple[World, Generation]]) -> list[float]:
-    """How long each of them waited, from accepted to the create that made its prediction."""
+async def _waits(here: World, queued: Sequence[tuple[World, Generation]]) -> list[int]:
+    """How many creates there were from accepting each of them to the one that made its prediction."""
     await asyncio.gather(*(account.finish(row, 60) for account, row in queued))
-    made = (
-        select(Generation.created_at, Attempt.created_at)
-        .join(Attempt, Attempt.generation_id == Generation.id)
-        .where(Generation.id.in_([row.id for _, row in queued]), Attempt.prediction_id.is_not(None))
-    )
     async with here.runtime.database.read() as session:
-        waits_s = [(asked - accepted).total_seconds() for accepted, asked in await session.execute(made)]
-    assert len(waits_s) == len(queued)
-    return waits_s
+        creates = sorted(await session.scalars(select(Attempt.created_at)))
+        own = (
+            select(Generation.created_at, Attempt.created_at)
+            .join(Attempt, Attempt.generation_id == Generation.id)
+            .where(Generation.id.in_([row.id for _, row in queued]), Attempt.prediction_id.is_not(None))
+        )
+        waits = [bisect(creates, asked) - bisect(creates, accepted) for accepted, asked in await session.execute(own)]
+    assert len(waits) == len(queued)
+    return waits
 
 
-def p95(waits_s: Sequence[float]) -> float:
-    return sorted(waits_s)[math.ceil(0.95 * len(waits_s)) - 1]
+def p95(waits: Sequence[int]) -> int:
+    return sorted(waits)[math.ceil(0.95 * len(waits)) - 1]
 
 
 async def _count(here: World, *which: ColumnElement[bool]) -> int:

@@ -26,7 +26,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 async def pages(theirs: Upstream, clock: ManualClock) -> AsyncIterator[ProviderPages]:
-    main = Replicate(theirs.url, "a token", webhook_secrets=[])
+    main = Replicate(theirs.url, "a-token", webhook_secrets=[])
     one = ProviderPages({"main": main}, lambda _: "main", theirs.url, clock)
     yield one
     await one.aclose()
