@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from mutoscope.replicate_protocol.streams import StreamEvent, StreamParser
 from mutoscope.web.event_stream import EventStream
 from tests.api.service import Json, Person, Service, service
+from tests.api.sse import read, text
 from tests.world import RunnerProcess, echo, settings_for, until
 
 
@@ -31,25 +31,9 @@ async def ask(person: Person, **inputs: Any) -> Json:
     return answer.json()
 
 
-async def read(person: Person, url: str, last: str | None = None, *, most: int | None = None) -> list[StreamEvent]:
-    parser, found = StreamParser(), list[StreamEvent]()
-    headers = {"Last-Event-ID": last} if last else {}
-    async with person.http.stream("GET", url, headers=headers) as answer:
-        assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, "text/event-stream")
-        async for line in answer.aiter_lines():
-            found += parser.feed(line)
-            if most and len(found) >= most:
-                break
-    return found
-
-
-def text(events: list[StreamEvent]) -> str:
-    return "".join(one.data for one in events if one.event == "output")
-
-
 async def test_the_text_comes_as_events_and_is_the_output(ann: Person) -> None:
     made = await ask(ann)
-    events = await read(ann, made["stream"])
+    events = await read(ann.http, made["stream"])
     assert (events[-1].event, json.loads(events[-1].data)) == ("done", {"status": "completed"})
     ended = (await ann.http.get(f"/v1/generations/{made['id']}")).json()
     assert text(events) == "".join(ended["output"])
@@ -58,9 +42,9 @@ async def test_the_text_comes_as_events_and_is_the_output(ann: Person) -> None:
 
 async def test_a_broken_connection_goes_on_behind_the_last_event(ann: Person) -> None:
     made = await ask(ann)
-    events = await read(ann, made["stream"], most=3)
+    events = await read(ann.http, made["stream"], most=3)
     while events[-1].event != "done":
-        events += await read(ann, made["stream"], events[-1].id, most=3)
+        events += await read(ann.http, made["stream"], events[-1].id, most=3)
     ended = (await ann.http.get(f"/v1/generations/{made['id']}")).json()
     assert text(events) == "".join(ended["output"])
 
@@ -81,7 +65,7 @@ async def test_what_cannot_be_followed_says_so(ann: Person, bob: Person) -> None
 
 async def test_a_reader_too_many_is_told_to_come_later(ann: Person, here: Service) -> None:
     made = await ask(ann, max_tokens=2000, tokens_per_second=20)
-    readers = [asyncio.create_task(read(ann, made["stream"])) for _ in range(2)]
+    readers = [asyncio.create_task(read(ann.http, made["stream"])) for _ in range(2)]
     await until(lambda: _readers(here, 2))
     answer = await ann.http.get(made["stream"])
     assert answer.status_code == 429
@@ -120,7 +104,7 @@ async def _readers(here: Service, wanted: int) -> bool:
 
 async def test_a_reader_that_goes_away_is_forgotten(ann: Person, here: Service) -> None:
     made = await ask(ann, max_tokens=2000, tokens_per_second=20)
-    await read(ann, made["stream"], most=2)
+    await read(ann.http, made["stream"], most=2)
     await until(lambda: _readers(here, 0))
     assert here.runtime.streams._pumps == {}
     await ann.http.post(f"/v1/generations/{made['id']}/cancel")
@@ -128,7 +112,7 @@ async def test_a_reader_that_goes_away_is_forgotten(ann: Person, here: Service) 
 
 async def test_a_service_that_stops_lets_its_readers_go(ann: Person, here: Service) -> None:
     made = await ask(ann, max_tokens=2000, tokens_per_second=20)
-    reading = asyncio.create_task(read(ann, made["stream"]))
+    reading = asyncio.create_task(read(ann.http, made["stream"]))
     await until(lambda: _readers(here, 1))
     here.stopping.set()
     events = await asyncio.wait_for(reading, 20)

@@ -11,7 +11,9 @@ from mutoscope.compat.streams import BEGUN_ANEW, _encoded
 from mutoscope.generations.streams.positions import Position
 from mutoscope.generations.streams.reading import News
 from mutoscope.replicate_protocol.streams import StreamEvent, StreamParser
+from tests.api import sse
 from tests.api.service import Person, Service, service
+from tests.api.sse import text
 from tests.compat.door import Door, Json, door
 from tests.world import RunnerProcess, echo, settings_for
 
@@ -34,19 +36,8 @@ async def start(door: Door, body: Json | None = None, **inputs: Any) -> Json:
 
 async def read(url: str, last: str | None = None, *, most: int | None = None) -> list[StreamEvent]:
     """As the JavaScript client does: with no key."""
-    parser, found = StreamParser(), list[StreamEvent]()
-    headers = {"Last-Event-ID": last} if last else {}
-    async with httpx.AsyncClient(timeout=60) as http, http.stream("GET", url, headers=headers) as answer:
-        assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, "text/event-stream")
-        async for line in answer.aiter_lines():
-            found += parser.feed(line)
-            if most and len(found) >= most:
-                break
-    return found
-
-
-def text(events: list[StreamEvent]) -> str:
-    return "".join(one.data for one in events if one.event == "output")
+    async with httpx.AsyncClient(timeout=60) as http:
+        return await sse.read(http, url, last, most=most)
 
 
 @pytest.mark.parametrize("asked", [{}, {"stream": True}, {"stream": False}])

@@ -21,7 +21,18 @@ def test_an_id_names_a_place() -> None:
 
 @pytest.mark.parametrize(
     ("given", "wanted"),
-    [("text", "text"), (["a", "b"], "ab"), ([], ""), ([1], None), ({"a": "b"}, None), (None, None), (7, None)],
+    [
+        ("text", "text"),
+        (["a", "b"], "ab"),
+        ([], ""),
+        ([1], None),
+        ({"a": "b"}, None),
+        (None, None),
+        (7, None),
+        ("a\r\nb\rc\n", "a\nb\nc\n"),
+        (["a\r\n", "b\r", "c"], "a\nb\nc"),
+        (["a\r", "\nb"], "a\n\nb"),
+    ],
 )
 def test_which_outputs_are_text(given: Any, wanted: str | None) -> None:
     assert text_of(given) == wanted

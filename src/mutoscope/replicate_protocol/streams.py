@@ -22,6 +22,11 @@ class BadStream(MutoscopeError):
     status, code, title, retryable = 502, "bad_stream", "The stream of output is broken", True
 
 
+def as_streamed(text: str) -> str:
+    """The data of one event as it arrives: a line may end in three ways, and the reader gets a new line for each."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 @dataclass(frozen=True, slots=True)
 class StreamEvent:
     """One event."""
@@ -31,11 +36,11 @@ class StreamEvent:
     id: str | None = None
 
     def encode(self) -> bytes:
-        """The event as it is sent. A carriage return in ``data`` cannot travel and becomes a new line."""
+        """The event as it is sent. A carriage return in ``data`` cannot travel, see ``as_streamed``."""
         lines = [f"event: {self.event}"]
         if self.id is not None:
             lines.append(f"id: {self.id}")
-        lines += [f"data: {line}" for line in self.data.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
+        lines += [f"data: {line}" for line in as_streamed(self.data).split("\n")]
         return ("\n".join(lines) + "\n\n").encode()
 
 

@@ -1,7 +1,8 @@
 """Where a reader of a stream is, pure: in which attempt, and how many characters of it the reader has had.
 
 That is the id of every event. It does not depend on how the text was cut into events, so a reader may go on in the text
-that was streamed, in that of another process, or in the output itself once that is there.
+that was streamed, in that of another process, or in the output itself once that is there. Characters are counted in
+the text as events carry it, which have no carriage returns.
 """
 
 import re
@@ -9,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from mutoscope.core.errors import InvalidRequest
+from mutoscope.replicate_protocol.streams import as_streamed
 
 _ID = re.compile(r"(\d{1,9})-(\d{1,9})")
 
@@ -43,11 +45,15 @@ def parse_position(text: str | None) -> Position:
 
 
 def text_of(output: Any) -> str | None:
-    """The text that an output is: itself, or its pieces put together; ``None`` if it is something else."""
+    """The text that an output is, as it is streamed: itself, or its pieces put together; ``None`` for something else.
+
+    Each piece was an event, so the ends of its lines are those of its own event: a carriage return at the end of one
+    piece and a new line at the beginning of the next are two ends.
+    """
     if isinstance(output, str):
-        return output
+        return as_streamed(output)
     if isinstance(output, list):
         pieces = cast("list[Any]", output)
         if all(isinstance(piece, str) for piece in pieces):
-            return "".join(pieces)
+            return "".join(as_streamed(piece) for piece in pieces)
     return None

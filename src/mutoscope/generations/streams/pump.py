@@ -19,7 +19,7 @@ from mutoscope.generations.states import Phase
 from mutoscope.generations.streams import tapes
 from mutoscope.generations.transitions import wake
 from mutoscope.providers.base import StreamGone
-from mutoscope.replicate_protocol.streams import StreamEvent
+from mutoscope.replicate_protocol.streams import StreamEvent, as_streamed
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class Pump:
 
     async def _write(self, tape: StreamTape, batch: list[StreamEvent]) -> StreamTape:
         machine, row = self._machine, self._row
-        pieces = [one.data for one in batch if one.event == "output" and not machine.is_file(one.data)]
+        pieces = [as_streamed(one.data) for one in batch if one.event == "output" and not machine.is_file(one.data)]
         text = str(keepable("".join(pieces)))[: tapes.MAX_CHARS - tape.chars]
         ended = any(one.event in ("done", "error") for one in batch) or tape.chars + len(text) >= tapes.MAX_CHARS
         last_id = next((one.id[:255] for one in reversed(batch) if one.id), tape.last_event_id)
