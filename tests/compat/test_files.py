@@ -169,3 +169,16 @@ async def test_another_accounts_file_is_refused_before_anything_is_charged(anns:
         assert made["id"] in answer.json()["detail"]
     assert await bob.credits() == (1000, 0, 0)
     assert (await bobs.http.get("predictions")).json()["results"] == []
+
+
+async def test_a_mistyped_link_is_refused_as_one_to_a_file_that_is_not_there(
+    here: Service, anns: Door, ann: Person
+) -> None:
+    made = await upload(anns)
+    mistyped = f"{made['id'][:-1]}X"
+    for url in (made["urls"]["get"], download(made)):
+        answer = await anns.ask(text=url.replace(made["id"], mistyped))
+        assert answer.status_code == 422, answer.text
+        assert mistyped in answer.json()["detail"]
+    assert await ann.credits() == (1000, 0, 0)
+    assert here.runner.predictions(mistyped) == []

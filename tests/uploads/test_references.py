@@ -23,6 +23,20 @@ def test_an_id_or_any_link_names_a_file(text: str) -> None:
     assert named_upload(text) == ID
 
 
+@pytest.mark.parametrize("mistyped", [f"{ID}x", ID[:-1], ID[:-1] + "X", ID.replace("m86", "Iu6")])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://us.example/v1/files/{}",
+        "https://us.example/replicate/v1/files/{}",
+        "https://us.example/replicate/v1/files/{}/download?owner=a&signature=b%2B",
+        "http://127.0.0.1:8000/files/uploads/acct_01m86nx42deeqw969x1xczfkkp/{}.png?expires=1",
+    ],
+)
+def test_a_mistyped_link_of_ours_names_a_file_that_is_not_there(url: str, mistyped: str) -> None:
+    assert named_upload(url.format(mistyped)) == mistyped
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -30,13 +44,14 @@ def test_an_id_or_any_link_names_a_file(text: str) -> None:
         f"look at {ID}",
         f"{ID} ",
         f"see https://us.example/v1/files/{ID}",
-        f"https://us.example/v1/files/{ID}x",
         f"https://us.example/?file={ID}",
         f"https://us.example/v1/files/{ID}/other",
         f"ftp://us.example/{ID}",
         ID.upper(),
         ID[:-1],
         ID.replace("file", "gen"),
+        f"https://elsewhere.example/pictures/{ID}x",
+        "https://elsewhere.example/v1/files/file_holiday.png",
         "https://api.replicate.com/v1/files/cneqzikepnug6xezperrr4z55o",
     ],
 )

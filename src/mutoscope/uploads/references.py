@@ -1,7 +1,8 @@
 """How an input names an uploaded file, pure: by its id, or by any URL of it that we have given out.
 
 A URL is known by the id in its path and not by its host, because one service is reached under several names. Ids are
-long and random, and whose file it is is asked afterwards.
+long and random, and whose file it is is asked afterwards. At a path of ours what only looks like an id names a file
+too, one that is not there: a link with a typing error is refused here, and not sent to a provider that cannot read it.
 """
 
 import re
@@ -12,12 +13,15 @@ from typing import Any
 from mutoscope.core.json_walk import map_strings
 
 _ID = r"file_[0-9a-hjkmnp-tv-z]{26}"
-_NAMED = re.compile(rf"(?:https?://[^\s?#]*/)?({_ID})(?:\.[a-z0-9]{{1,8}}|/download)?(?:[?#]\S*)?")
+_LIKE_AN_ID = r"file_[0-9A-Za-z]{20,32}"
+_REST = r"(?:\.[a-z0-9]{1,8}|/download)?(?:[?#]\S*)?"
+_NAMED = re.compile(rf"(?:https?://[^\s?#]*/)?({_ID}){_REST}")
+_MISTYPED = re.compile(rf"https?://[^\s?#]*/(?:v1/files|acct_[0-9a-z]+)/({_LIKE_AN_ID}){_REST}")
 
 
 def named_upload(text: str) -> str | None:
-    """The id of the upload that a whole string names, or ``None``."""
-    found = _NAMED.fullmatch(text)
+    """The id of the upload that a whole string names, or ``None``. It may be an id that cannot be."""
+    found = _NAMED.fullmatch(text) or _MISTYPED.fullmatch(text)
     return found[1] if found else None
 
 
