@@ -112,7 +112,8 @@ async def test_doctor_is_content_or_says_what_to_do(shell: Shell) -> None:
     assert bad.status == 1
     states = {one["check"]: one["state"] for one in bad.json}
     failed = {check for check, state in states.items() if state == "failed"}
-    assert failed == {"provider", "storage", "model echo"}
+    assert failed == {"provider", "storage"}
+    assert states["model echo"] == "skipped"
     assert all(one["todo"] for one in bad.json if one["state"] == "failed")
     lost = await shell.with_env(DATABASE_URL="postgresql://nobody@127.0.0.1:9/none").run("doctor")
     assert lost.status == 1
@@ -129,6 +130,32 @@ async def test_doctor_names_the_settings_of_the_account_that_is_ill(shell: Shell
     assert "REPLICATE_API_TOKEN" in todo["provider"]
     assert "replicate_accounts.eu.api_tokens" in todo["provider eu"]
     assert "replicate_accounts.eu.webhook_secret" in todo["webhook secret eu"]
+
+
+@ON_SQLITE
+async def test_doctor_tells_a_provider_that_is_ill_from_a_model_that_is_not_there(shell: Shell) -> None:
+    toml = shell.directory / "mutoscope.toml"
+    toml.write_text(toml.read_text() + '[models.typo]\nreference = "mutoscope/ehco"\nprice = { per_run = 3 }\n')
+    found = {one["check"]: one for one in (await shell.run("doctor", "--json")).json}
+    assert (found["provider"]["state"], found["model echo"]["state"]) == ("ok", "ok")
+    assert (found["model typo"]["state"], found["model typo"]["todo"]) == ("failed", "Check [models.typo] reference.")
+    down = (await shell.with_env(REPLICATE_BASE_URL="http://127.0.0.1:9").run("doctor", "--json")).json
+    assert [one["check"] for one in down if one["state"] == "failed"] == ["provider"]
+    for alias in ("echo", "typo"):
+        (model,) = [one for one in down if one["check"] == f"model {alias}"]
+        assert (model["state"], model["todo"]) == ("skipped", "")
+        assert "not checked" in model["detail"]
+
+
+@ON_SQLITE
+async def test_doctor_points_at_a_model_with_two_prices(shell: Shell) -> None:
+    toml = shell.directory / "mutoscope.toml"
+    entry = '[models.{}]\nreference = "mutoscope/echo"\nprice = {{ per_run = {} }}\n'
+    toml.write_text(toml.read_text() + entry.format("cheap", 1) + entry.format("same", 3))
+    found = (await shell.ok("doctor", "--json")).json
+    advice = [one for one in found if one["check"].startswith("price of ")]
+    assert [(one["check"], one["state"]) for one in advice] == [("price of cheap", "advice")]
+    assert "[models.echo]" in advice[0]["detail"]
 
 
 @ON_SQLITE

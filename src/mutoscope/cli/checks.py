@@ -1,12 +1,13 @@
 """The checks of ``mutoscope doctor``: each holds one setting against the real thing and says what to do."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 
 from sqlalchemy import text
 
-from mutoscope.adapters import PROVIDER, open_links, open_providers, open_store
+from mutoscope.adapters import PROVIDER, open_links, open_store
 from mutoscope.cli import public_url
+from mutoscope.cli.model_checks import models
+from mutoscope.cli.provider_accounts import of_account, opened
 from mutoscope.cli.results import Result
 from mutoscope.cli.setup import missing_file
 from mutoscope.core.errors import ConfigurationError, MutoscopeError
@@ -14,7 +15,6 @@ from mutoscope.core.settings import Settings, unknown_variables
 from mutoscope.db import Database, migrate
 from mutoscope.providers.base import PredictionMissing
 from mutoscope.providers.replicate import Replicate
-from mutoscope.replicate_protocol.schemas import input_schema
 
 POSTGRES_AT_LEAST = 13
 
@@ -70,14 +70,14 @@ async def _durability(database: Database) -> Result:
 async def provider(settings: Settings) -> Sequence[Result]:
     """Are the tokens good?"""
     try:
-        async with _providers(settings) as providers:
+        async with opened(settings) as providers:
             return [await _account(settings, replicate) for replicate in providers.values()]
     except ConfigurationError as error:
         return [Result("provider", "failed", "REPLICATE_API_TOKEN is not set", error.detail)]
 
 
 async def _account(settings: Settings, replicate: Replicate) -> Result:
-    name, tokens = _of_account("provider", replicate), _setting(replicate, "api_tokens", "REPLICATE_API_TOKEN")
+    name, tokens = of_account("provider", replicate), _setting(replicate, "api_tokens", "REPLICATE_API_TOKEN")
     todo = f"Check {tokens} and REPLICATE_BASE_URL."
     try:
         account = await replicate.account()
@@ -88,10 +88,6 @@ async def _account(settings: Settings, replicate: Replicate) -> Result:
         return Result(name, "failed", error.detail, todo)
     owner = account.get("username") or "an account"
     return Result(name, "ok", f"{settings.replicate_base_url} knows the token as {owner}")
-
-
-def _of_account(check: str, replicate: Replicate) -> str:
-    return check if replicate.name == PROVIDER else f"{check} {replicate.name}"
 
 
 def _setting(replicate: Replicate, name: str, of_main: str) -> str:
@@ -124,14 +120,14 @@ async def webhooks(settings: Settings) -> Sequence[Result]:
         return [Result("webhooks", "advice", "MUTOSCOPE_PUBLIC_URL is not set: the provider is polled", todo)]
     found = [await public_url.check(settings, settings.public_url)]
     try:
-        async with _providers(settings) as providers:
+        async with opened(settings) as providers:
             return found + [await _webhook_secret(settings, replicate) for replicate in providers.values()]
     except ConfigurationError:
         return found  # said by the check of the provider
 
 
 async def _webhook_secret(settings: Settings, replicate: Replicate) -> Result:
-    name = _of_account("webhook secret", replicate)
+    name = of_account("webhook secret", replicate)
     setting = _setting(replicate, "webhook_secret", "REPLICATE_WEBHOOK_SECRET")
     main = replicate.name == PROVIDER
     set_to = settings.replicate_webhook_secret if main else settings.replicate_accounts[replicate.name].webhook_secret
@@ -159,42 +155,6 @@ async def secret(settings: Settings) -> Sequence[Result]:
         todo = "Set MUTOSCOPE_SECRET where several machines serve; production refuses to start without it."
         return [Result("secret", "advice", f"made here and kept in {kept}", todo)]
     return [Result("secret", "ok", "set")]
-
-
-async def models(settings: Settings) -> Sequence[Result]:
-    """Does the provider know every model, and does its schema fit its price?"""
-    if not settings.models:
-        return [Result("models", "advice", "none are configured", "Add [models.ALIAS] to mutoscope.toml.")]
-    try:
-        async with _providers(settings) as providers:
-            main = next(iter(providers))
-            owners = {alias: (one.accounts or (main,))[0] for alias, one in settings.models.items()}
-            return [await _model(settings, providers[owner], alias) for alias, owner in owners.items()]
-    except ConfigurationError as error:
-        return [Result("models", "failed", "cannot be looked up without a token", error.detail)]
-
-
-async def _model(settings: Settings, replicate: Replicate, alias: str) -> Result:
-    model, name = settings.models[alias], f"model {alias}"
-    try:
-        inputs = (input_schema(await replicate.openapi_schema(model.reference)) or {}).get("properties", {})
-    except MutoscopeError as error:
-        return Result(name, "failed", error.detail, f"Check [models.{alias}] reference.")
-    counted = model.price.outputs_input
-    if model.price.per_output and model.price.max_outputs > 1 and counted not in inputs:
-        detail = f"is priced per output, but {model.reference} has no input {counted!r}"
-        return Result(name, "advice", detail, f"Set price.outputs_input of [models.{alias}], or max_outputs = 1.")
-    return Result(name, "ok", f"{model.reference}: {len(inputs)} inputs")
-
-
-@asynccontextmanager
-async def _providers(settings: Settings) -> AsyncGenerator[Mapping[str, Replicate]]:
-    providers = open_providers(settings)
-    try:
-        yield providers
-    finally:
-        for one in providers.values():
-            await one.aclose()
 
 
 ALL: Sequence[Check] = (database, provider, storage, webhooks, secret, models)

@@ -14,7 +14,7 @@ from mutoscope.core.errors import ConfigurationError, MutoscopeError
 from mutoscope.core.settings import Settings
 
 TIMEOUT_S = 60
-_MARKS = {"ok": "ok    ", "advice": "advice", "failed": "FAILED"}
+_MARKS = {"ok": "ok    ", "advice": "advice", "skipped": "-     ", "failed": "FAILED"}
 
 
 def doctor(ctx: typer.Context, as_json: Json = False) -> None:

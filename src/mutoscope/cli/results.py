@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
-State = Literal["ok", "advice", "failed"]
+State = Literal["ok", "advice", "skipped", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How one check went; ``todo`` says what to do about it."""
+    """How one check went; ``todo`` says what to do about it. ``skipped`` for what another failure says."""
 
     check: str
     state: State
