@@ -17,9 +17,9 @@ def test_cancel_after(text: str, seconds: int) -> None:
     assert parse_cancel_after(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "4s", "0", "-5s", "1.5m", "5 minutes", "30s1m", "9999999s"])
-def test_cancel_after_refuses(text: str) -> None:
-    with pytest.raises(InvalidRequest):
+@pytest.mark.parametrize("text", ["", "4s", "4.9s", "0", "-5s", "1.5m", "5 minutes", "30s1m", "9999999s"])
+def test_cancel_after_refuses_and_says_all_that_it_must_be(text: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"at least 5 seconds, in whole numbers such as '30s'"):
         parse_cancel_after(text)
 
 

@@ -64,3 +64,9 @@ def test_what_is_never_called(text: str, public_only: bool) -> None:
 def test_in_production_only_the_internet_over_https(text: str) -> None:
     with pytest.raises(InvalidRequest):
         checked_url(text, public_only=True)
+
+
+@pytest.mark.parametrize(("public_only", "wanted"), [(True, "an https URL,"), (False, "an https or http URL,")])
+def test_a_refusal_names_what_may_be_called_here(public_only: bool, wanted: str) -> None:
+    with pytest.raises(InvalidRequest, match=wanted):
+        checked_url("ftp://example.com/", public_only=public_only)

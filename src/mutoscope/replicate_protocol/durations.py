@@ -11,19 +11,18 @@ _WAIT = re.compile(r"wait(?:\s*=\s*([0-9]+))?")
 
 
 def parse_cancel_after(text: str) -> int:
-    """Seconds in ``30s``, ``1m``, ``1h30m45s`` or a plain number of seconds.
+    """Seconds in ``30s``, ``1m``, ``1h30m45s`` or a plain number of seconds. Replicate has no fractions.
 
     Raises:
         InvalidRequest: It is not a duration, or shorter than 5 s.
     """
     match = _DURATION.fullmatch(text.strip())
-    if match is None or not any(match.groups()):
-        raise InvalidRequest(f"Cancel-After {text[:40]!r} is not a duration such as '30s', '5m' or '1h30m45s'.")
-    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
     total_s = hours * 3600 + minutes * 60 + seconds
     if total_s < CANCEL_AFTER_MINIMUM_S:
         raise InvalidRequest(
-            f"Cancel-After {text[:40]!r} is shorter than the minimum of {CANCEL_AFTER_MINIMUM_S} seconds."
+            f"Cancel-After must be at least {CANCEL_AFTER_MINIMUM_S} seconds, in whole numbers such as '30s', '5m' or "
+            f"'1h30m45s'; {text[:40]!r} is not."
         )
     return total_s
 

@@ -32,8 +32,9 @@ def checked_url(text: str, *, public_only: bool) -> httpx.URL:
         url = httpx.URL(text)
     except httpx.InvalidURL as wrong:
         raise InvalidRequest(f"{text[:200]!r} is not a URL.") from wrong
-    if url.scheme not in ({"https"} if public_only else {"https", "http"}) or not url.host:
-        raise InvalidRequest(f"A webhook needs an https URL, not {text[:200]!r}.")
+    schemes = ("https",) if public_only else ("https", "http")
+    if url.scheme not in schemes or not url.host:
+        raise InvalidRequest(f"A webhook needs an {' or '.join(schemes)} URL, not {text[:200]!r}.")
     if not _can_be_called(url):
         raise InvalidRequest(f"{text[:200]!r} has a host or a port that cannot be.")
     if url.userinfo:
