@@ -35,6 +35,13 @@ async def test_a_file_is_shown_as_replicate_shows_it(here: Service, anns: Door) 
     assert (await upload(anns, filename="other.png"))["name"] == "other.png"
 
 
+async def test_a_files_name_may_be_written_with_its_character_set(anns: Door) -> None:
+    part = b"Content-Disposition: form-data; name=content; filename*=UTF-8''na%C3%AFve.txt"
+    form = {"Content-Type": "multipart/form-data; boundary=m"}
+    answer = await anns.http.post("files", content=b"--m\r\n" + part + b"\r\n\r\nx\r\n--m--\r\n", headers=form)
+    assert (answer.status_code, answer.json()["name"]) == (201, "naïve.txt")
+
+
 async def test_it_is_the_same_file_in_both_apis(anns: Door, ann: Person) -> None:
     made = await upload(anns)
     same = (await ann.http.get(f"/v1/files/{made['id']}")).json()

@@ -48,6 +48,26 @@ async def test_a_files_name_may_be_in_any_script(name: str) -> None:
     assert form.filename == name
 
 
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        ("; filename*=UTF-8''na%C3%AFve.txt", "naïve.txt"),
+        ("; filename*=utf-8'en'na%C3%AFve%3B.txt; x=y", "naïve;.txt"),
+        ("; FileName* = iso-8859-1''%A3.txt", "£.txt"),
+        ("; filename=\"naive.txt\"; filename*=UTF-8''na%C3%AFve.txt", "naïve.txt"),
+        ("; filename*=UTF-8''na%C3%AFve.txt; filename=\"naive.txt\"", "naïve.txt"),
+        ("; filename=\"a.txt\"; filename*=utf-9''b.txt", "a.txt"),
+        ("; filename=\"; filename*=UTF-8''b.txt\"", "; filename*=UTF-8''b.txt"),
+        ("; filename*=UTF-8''%FF.txt", "\N{REPLACEMENT CHARACTER}.txt"),
+        ("; filename*=b.txt", None),
+        ("; filename*0*=b.txt", None),
+    ],
+)
+async def test_a_files_name_may_be_written_with_its_character_set(parameters: str, name: str | None) -> None:
+    _, form = await read(part("content", b"1", parameters) + END)
+    assert form.filename == name
+
+
 async def test_a_name_that_is_no_text_is_read_all_the_same() -> None:
     """Found by schemathesis: bytes that are no UTF-8."""
     _, form = await read(part("content", b"1", '; filename="NAME"').replace(b"NAME", b"\xf0\x28\xe2.png") + END)

@@ -3,9 +3,11 @@
 The file may come before the fields that describe it, so those are known only when everything has been read.
 """
 
+import re
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from email.message import Message
+from urllib.parse import unquote
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -16,6 +18,9 @@ MAX_FIELD_BYTES = 64 * 1024
 MAX_PARTS = 20
 MAX_HEADERS = 8
 MAX_HEADER_BYTES = 8 * 1024
+# A quote that nobody closed goes on to the end.
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+\\?"?', re.DOTALL)
+_EXTENDED_NAME = re.compile(r";\s*filename\*\s*=\s*(utf-8|iso-8859-1)'[^';]*'([!-:<-~]+)", re.IGNORECASE)
 
 
 class Form:
@@ -99,15 +104,16 @@ class Form:
         self._value.clear()
 
     def _headers_end(self) -> None:
-        _, options = parse_options_header(self._headers.get("content-disposition"))
+        disposition = self._headers.get("content-disposition", "")
+        _, options = parse_options_header(disposition)
         self._name = options.get(b"name", b"").decode("utf-8", "replace")
         if self._name != self._file_field:
             return
         if self._seen_file:
             raise InvalidRequest(f"Send one file: the field {self._file_field!r} came twice.")
         self._seen_file = True
-        filename = options.get(b"filename")
-        self.filename = filename.decode("utf-8", "replace") if filename else None
+        plain = options.get(b"filename", b"").decode("utf-8", "replace")
+        self.filename = _extended_name(disposition) or plain or None
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self._name == self._file_field:
@@ -123,3 +129,9 @@ class Form:
 
     def _all_ends(self) -> None:
         self._ended = True
+
+
+def _extended_name(disposition: str) -> str | None:
+    """The name of ``filename*=UTF-8''…`` (RFC 5987). Forms should not have it (RFC 7578, 4.2), but clients send it."""
+    found = _EXTENDED_NAME.search(_QUOTED.sub('""', disposition))
+    return unquote(found[2], found[1], "replace") if found else None
