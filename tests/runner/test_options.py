@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from mutoscope.core.errors import ConfigurationError
+from mutoscope.runner.admission import webhook_secret
+from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.options import predictors, upstreams
 from tests.runner.harness import process
 from tests.servers.processes import free_ports
@@ -81,6 +83,26 @@ async def test_two_models_of_one_name_stop_the_start_in_one_line(tmp_path: Path,
         status, out, err = await started(tmp_path, module, *options)
         assert (status != 0, out, len(err.splitlines())) == (True, "", 1)
         assert "two models of the name" in err
+
+
+@pytest.mark.parametrize("module", [["mutoscope", "runner"], ["mutoscope.runner"]], ids=" ".join)
+async def test_a_secret_that_can_sign_nothing_stops_the_start_in_one_line(tmp_path: Path, module: list[str]) -> None:
+    file, kept = tmp_path / "config.json", tmp_path / "state" / "webhook_secret"
+    file.write_text(json.dumps({"webhook_secret": "foo"}))
+    for options in (("--webhook-secret", "foo"), ("--config", str(file))):
+        status, out, err = await started(tmp_path, module, *options)
+        assert (status != 0, out, len(err.splitlines())) == (True, "", 1)
+        assert "must be 'whsec_' followed by base64" in err
+    kept.write_text("foo")
+    status, out, err = await started(tmp_path, module)
+    assert (status != 0, out, len(err.splitlines())) == (True, "", 1)
+    assert str(kept) in err
+
+
+@pytest.mark.parametrize("secret", ["foo", "", "whsec_", "whsec_!", "aGVsbG8="])
+def test_only_what_replicate_would_give_is_a_secret(tmp_path: Path, secret: str) -> None:
+    with pytest.raises(ConfigurationError, match="secret"):
+        webhook_secret(RunnerConfig(state_dir=tmp_path, webhook_secret=secret))
 
 
 async def test_the_file_says_where_to_listen_and_the_command_line_wins(tmp_path: Path) -> None:

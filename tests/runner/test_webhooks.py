@@ -1,6 +1,12 @@
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
+from mutoscope.core.errors import ConfigurationError
+from mutoscope.runner.hooks import Hooks
+from mutoscope.runner.records import Live, Record
 from tests.runner.harness import Client, Receiver, eventually, process, receiver, running, until
 
 
@@ -94,3 +100,27 @@ async def test_a_killed_runner_comes_back_fails_what_it_left_and_says_so(tmp_pat
             assert {one["id"] for one in listed} == {done["id"], left["id"], owed["id"]}
             await until(lambda: {one["id"] for one in hook.good} == {left["id"], owed["id"]})
             await until(lambda: [one["status"] for one in hook.good if one["id"] == left["id"]] == ["failed"])
+
+
+async def test_a_delivery_that_a_fault_of_ours_ends_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Here a secret that signs nothing, which a runner would not start with."""
+    settled: list[str] = []
+    hooks = Hooks("not a secret", retry_s=1, timeout_s=1, render=lambda _: {}, settled=settled.append)
+    record = Record(
+        id="one",
+        folder="folder",
+        model="mutoscope/echo",
+        version="hidden",
+        runs="hidden",
+        created_at=datetime.now(UTC),
+        input={},
+        webhook="http://127.0.0.1:9/",
+        events=frozenset({"completed"}),
+    )
+    hooks.send(Live(record), "completed")
+    await until(lambda: not hooks.pending)
+    (line,) = [one for one in caplog.records if one.name == "mutoscope.runner.hooks"]
+    assert line.exc_info
+    assert isinstance(line.exc_info[1], ConfigurationError)
+    assert settled == [], "it is still owed"
+    await hooks.aclose()

@@ -100,8 +100,14 @@ class Hooks:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A fault of ours ends one delivery: what was not sent is at least told, and stays owed."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("a webhook was not sent by a fault of the runner", exc_info=error)
 
     async def _deliver(
         self, live: Live, event: WebhookEvent, message: _Message, previous: asyncio.Task[None] | None
