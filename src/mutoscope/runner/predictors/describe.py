@@ -21,6 +21,8 @@ from mutoscope.runner.predictors.signature import schema
 from mutoscope.runner.validation import InputCheck
 
 _TIMEOUT_S = 120
+_REFUSED = 1
+"""The exit status of a process that has said on standard error what is wrong with the file."""
 
 
 class _Description(BaseModel):
@@ -43,12 +45,14 @@ def describe(name: str, reference: str) -> Model:
         done = subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603 - ourselves
     except subprocess.TimeoutExpired as error:
         raise ConfigurationError(f"{reference} was not imported within {_TIMEOUT_S} s.") from error
-    if done.returncode:
-        raise ConfigurationError(f"{reference} cannot be used: {done.stderr.decode(errors='replace').strip()}")
+    said = done.stderr.decode(errors="replace").strip()
+    if done.returncode == _REFUSED and said:
+        raise ConfigurationError(f"{reference} cannot be used: {said}")
     try:
         found = _Description.model_validate_json(done.stdout)
     except ValidationError as error:
-        raise ConfigurationError(f"{reference} cannot be used: it ends the process that imports it.") from error
+        ended = f"{reference} cannot be used: it ends the process that imports it. {said}"
+        raise ConfigurationError(ended.strip()) from error
     owner, _, short = name.partition("/")
     return Model(
         owner=owner,
@@ -81,10 +85,10 @@ def main() -> int:
         out.write(json.dumps(said.model_dump()))
     except MutoscopeError as error:
         sys.stderr.write(error.detail)
-        return 1
+        return _REFUSED
     except (Exception, SystemExit):  # noqa: BLE001 - the edge of a process that runs somebody's file
         sys.stderr.write(traceback.format_exc(limit=-2))
-        return 1
+        return _REFUSED
     out.close()
     return 0
 
