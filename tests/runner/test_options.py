@@ -86,6 +86,30 @@ async def test_two_models_of_one_name_stop_the_start_in_one_line(tmp_path: Path,
 
 
 @pytest.mark.parametrize("module", [["mutoscope", "runner"], ["mutoscope.runner"]], ids=" ".join)
+async def test_a_name_that_nobody_could_ask_for_stops_the_start_in_one_line(tmp_path: Path, module: list[str]) -> None:
+    for option, given, name in (
+        ("--model", f"a b={POET}:Poet", "local/a b"),
+        ("--model", str(tmp_path / "a b.py"), "local/a b"),
+        ("--cog", "a/b/c=http://127.0.0.1:9", "a/b/c"),
+    ):
+        status, out, err = await started(tmp_path, module, option, given)
+        assert (status != 0, out, len(err.splitlines())) == (True, "", 1)
+        assert f"a model of the name {name!r}" in err
+
+
+@pytest.mark.parametrize("module", [["mutoscope", "runner"], ["mutoscope.runner"]], ids=" ".join)
+async def test_workers_of_a_model_that_is_not_there_stop_the_start_in_one_line(
+    tmp_path: Path, module: list[str]
+) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"models": ["mutoscope/echo"], "workers": {"mutoscope/echo": 1, "local/none": 1}}))
+    status, out, err = await started(tmp_path, module, "--config", str(file))
+    assert (status != 0, out, len(err.splitlines())) == (True, "", 1)
+    assert "'local/none'" in err
+    assert "mutoscope/echo" in err
+
+
+@pytest.mark.parametrize("module", [["mutoscope", "runner"], ["mutoscope.runner"]], ids=" ".join)
 async def test_a_secret_that_can_sign_nothing_stops_the_start_in_one_line(tmp_path: Path, module: list[str]) -> None:
     file, kept = tmp_path / "config.json", tmp_path / "state" / "webhook_secret"
     file.write_text(json.dumps({"webhook_secret": "foo"}))

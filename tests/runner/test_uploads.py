@@ -37,7 +37,7 @@ async def test_an_upload_is_kept_as_it_came(runner: Client) -> None:
 )
 async def test_a_name_is_kept_however_it_was_written(runner: Client, parameter: str, name: str) -> None:
     """Clients send it as it is, in UTF-8, or in the way of RFC 5987."""
-    head = f"--b\r\ncontent-disposition: form-data; name=\"content\"; {parameter}\r\n\r\n"
+    head = f'--b\r\ncontent-disposition: form-data; name="content"; {parameter}\r\n\r\n'
     headers = {"content-type": "multipart/form-data; boundary=b"}
     answer = await runner.http.post("/v1/files", content=f"{head}x\r\n--b--\r\n".encode(), headers=headers)
     assert (answer.status_code, answer.json()["name"]) == (201, name)
