@@ -22,6 +22,7 @@ from mutoscope.runner.records import Live, Record
 UPDATE_INTERVAL_S = 0.5
 _RETRIES = 6
 _ORDER_PATIENCE_S = 1.0
+"""How long a webhook waits for the one before it: a slow receiver must not hold back the news of the end."""
 _CONCURRENCY = 128
 _log = logging.getLogger(__name__)
 
