@@ -48,8 +48,13 @@ async def started(tmp_path: Path, module: list[str], *options: str) -> tuple[int
     pipe = asyncio.subprocess.PIPE
     command = ["-m", *module, "--state", str(tmp_path / "state"), "--port", "0", *options]
     child = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=pipe, stderr=pipe)
-    async with asyncio.timeout(60):
-        out, err = await child.communicate()
+    try:
+        async with asyncio.timeout(60):
+            out, err = await child.communicate()
+    finally:
+        if child.returncode is None:  # it has started after all
+            child.kill()
+            await child.wait()
     return child.returncode, out.decode(), err.decode()
 
 
