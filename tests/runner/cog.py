@@ -50,7 +50,12 @@ def workers() -> list[int]:
     return processes("coglet.server._run_worker")
 
 
+def keepers() -> list[int]:
+    """Those that end a server with its runner."""
+    return processes(_KEEPER)
+
+
 def servers() -> list[int]:
     """Those that speak HTTP, without their keepers."""
-    keepers = processes(_KEEPER)
-    return [pid for pid in processes("cog.server.http") if pid not in keepers]
+    kept_by = keepers()
+    return [pid for pid in processes("cog.server.http") if pid not in kept_by]

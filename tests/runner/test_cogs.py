@@ -13,7 +13,7 @@ import pytest
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.replicate_protocol.schemas import input_properties
 from mutoscope.runner.cogs.process import is_predictor
-from tests.runner.cog import NAME, SLEEPER, alive, descendants, processes, servers, workers
+from tests.runner.cog import NAME, SLEEPER, alive, descendants, keepers, processes, servers, workers
 from tests.runner.harness import Client, Json, Receiver, process, receiver, running, until
 from tests.servers.processes import free_ports
 
@@ -151,6 +151,25 @@ async def test_nothing_of_it_outlives_the_runner(tmp_path: Path) -> None:
     async with running(tmp_path, models=["mutoscope/echo"], cog_commands={NAME: f"{SLEEPER}:Predictor"}):
         assert workers()
     await until(lambda: not workers() and not processes("cog.server.http"))
+
+
+async def test_nothing_of_it_outlives_its_keeper_or_then_the_runner(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"models": ["mutoscope/echo"]}')
+    options = ("--config", str(tmp_path / "config.json"), "--cog-command", f"{NAME}={SLEEPER}:Predictor")
+    async with process(tmp_path / "state", *options) as (runner, child):
+        await runner.reach((await start(runner, seconds=600))["id"], {"processing"})
+        started = descendants(child.pid)
+        (keeper,) = keepers()
+        try:
+            os.kill(keeper, signal.SIGKILL)
+            await until(lambda: not alive(started), 30)
+            assert (await run(runner))["status"] == "succeeded", "there is another"
+            started = descendants(child.pid)
+            child.kill()
+            await until(lambda: not alive(started), 30)
+        finally:
+            for pid in alive(started):
+                os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGKILL])

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 
 from mutoscope.runner.faults import Faults
+from tests.replicate_protocol.document import operations, read_document
 from tests.runner.harness import Client
 
 PAGE = (Path(__file__).parents[2] / "docs" / "runner.md").read_text()
@@ -16,6 +17,12 @@ def test_every_fault_is_described_and_no_other() -> None:
     table = PAGE.split("| fault | value |")[1].split("\n\n")[0]
     named = {name for row in table.splitlines()[2:] for name in re.findall("`([a-z0-9_]+)`", row.split("|")[1])}
     assert named == set(Faults.model_fields)
+
+
+def test_what_is_served_is_counted_right() -> None:
+    document = read_document()
+    assert f"All {len(document['paths'])} paths" in PAGE
+    assert f"all their {len(operations(document))} operations" in PAGE
 
 
 async def test_every_curl_example_works(runner: Client) -> None:

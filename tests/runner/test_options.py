@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from mutoscope.core.errors import ConfigurationError
+from mutoscope.runner.admission import webhook_secret
+from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.options import predictors, upstreams
 from tests.runner.harness import process
 from tests.servers.processes import free_ports
@@ -46,8 +48,13 @@ async def started(tmp_path: Path, module: list[str], *options: str) -> tuple[int
     pipe = asyncio.subprocess.PIPE
     command = ["-m", *module, "--state", str(tmp_path / "state"), "--port", "0", *options]
     child = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=pipe, stderr=pipe)
-    async with asyncio.timeout(60):
-        out, err = await child.communicate()
+    try:
+        async with asyncio.timeout(60):
+            out, err = await child.communicate()
+    finally:
+        if child.returncode is None:  # it has started after all
+            child.kill()
+            await child.wait()
     return child.returncode, out.decode(), err.decode()
 
 
@@ -81,6 +88,50 @@ async def test_two_models_of_one_name_stop_the_start_in_one_line(tmp_path: Path,
         status, out, err = await started(tmp_path, module, *options)
         assert (status != 0, out, len(err.splitlines())) == (True, "", 1)
         assert "two models of the name" in err
+
+
+@pytest.mark.parametrize("module", [["mutoscope", "runner"], ["mutoscope.runner"]], ids=" ".join)
+async def test_a_name_that_nobody_could_ask_for_stops_the_start_in_one_line(tmp_path: Path, module: list[str]) -> None:
+    for option, given, name in (
+        ("--model", f"a b={POET}:Poet", "local/a b"),
+        ("--model", str(tmp_path / "a b.py"), "local/a b"),
+        ("--cog", "a/b/c=http://127.0.0.1:9", "a/b/c"),
+    ):
+        status, out, err = await started(tmp_path, module, option, given)
+        assert (status != 0, out, len(err.splitlines())) == (True, "", 1)
+        assert f"a model of the name {name!r}" in err
+
+
+@pytest.mark.parametrize("module", [["mutoscope", "runner"], ["mutoscope.runner"]], ids=" ".join)
+async def test_workers_of_a_model_that_is_not_there_stop_the_start_in_one_line(
+    tmp_path: Path, module: list[str]
+) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"models": ["mutoscope/echo"], "workers": {"mutoscope/echo": 1, "local/none": 1}}))
+    status, out, err = await started(tmp_path, module, "--config", str(file))
+    assert (status != 0, out, len(err.splitlines())) == (True, "", 1)
+    assert "'local/none'" in err
+    assert "mutoscope/echo" in err
+
+
+@pytest.mark.parametrize("module", [["mutoscope", "runner"], ["mutoscope.runner"]], ids=" ".join)
+async def test_a_secret_that_can_sign_nothing_stops_the_start_in_one_line(tmp_path: Path, module: list[str]) -> None:
+    file, kept = tmp_path / "config.json", tmp_path / "state" / "webhook_secret"
+    file.write_text(json.dumps({"webhook_secret": "foo"}))
+    for options in (("--webhook-secret", "foo"), ("--config", str(file))):
+        status, out, err = await started(tmp_path, module, *options)
+        assert (status != 0, out, len(err.splitlines())) == (True, "", 1)
+        assert "must be 'whsec_' followed by base64" in err
+    kept.write_text("foo")
+    status, out, err = await started(tmp_path, module)
+    assert (status != 0, out, len(err.splitlines())) == (True, "", 1)
+    assert str(kept) in err
+
+
+@pytest.mark.parametrize("secret", ["foo", "", "whsec_", "whsec_!", "aGVsbG8="])
+def test_only_what_replicate_would_give_is_a_secret(tmp_path: Path, secret: str) -> None:
+    with pytest.raises(ConfigurationError, match="secret"):
+        webhook_secret(RunnerConfig(state_dir=tmp_path, webhook_secret=secret))
 
 
 async def test_the_file_says_where_to_listen_and_the_command_line_wins(tmp_path: Path) -> None:

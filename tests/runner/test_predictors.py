@@ -163,6 +163,9 @@ async def test_a_setup_that_fails_fails_the_predictions_and_says_why(tmp_path: P
             assert failed["error"] == "The model could not be set up: OSError: no weights"
 
 
+ENDED = "cannot be used: it ends the process that imports it."
+
+
 @pytest.mark.parametrize(
     ("text", "word"),
     [
@@ -173,6 +176,11 @@ async def test_a_setup_that_fails_fails_the_predictions_and_says_why(tmp_path: P
         ("class Predictor:\n    def predict(self, a):\n        pass", "'a' has no type"),
         ("class Predictor:\n    def predict(self, a: set) -> int:\n        pass", "'a' has the type"),
         ("class Predictor:\n    def predict(self, *a: int) -> int:\n        pass", "*a cannot be an input"),
+        ("import os; os._exit(0)", ENDED),
+        ("import os; os._exit(1)", ENDED),
+        ("import os; os._exit(3)", ENDED),
+        ("import os; print('no GPU', flush=True); os._exit(3)", f"{ENDED} no GPU"),
+        ("import os; os.kill(os.getpid(), 9)", ENDED),
     ],
 )
 async def test_a_file_that_is_no_predictor_stops_the_start(tmp_path: Path, text: str, word: str) -> None:

@@ -1,5 +1,6 @@
 """``--reload``: a model of your own is offered anew when its files change, and stays as it was when they are broken."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.runner.cog import alive
 from tests.runner.harness import Client, Json, eventually, running, until
 
 NAME = "local/adder"
@@ -63,6 +65,43 @@ async def test_a_bad_save_is_told_once_and_the_next_good_one_is_loaded(
         await eventually(version(runner), lambda shown: shown["id"] != first["id"], 60)
         assert (await runner.run({"a": 1}, model=NAME))["output"] == 8
         assert len(complaints(caplog)) == 1
+
+
+async def test_an_import_that_hangs_is_told_and_ends_with_the_next_save(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "model" / "predict.py"
+    save(path, f"{GOOD}        return a + 1\n")
+    async with running(tmp_path / "state", **own(path)) as runner:
+        first = await version(runner)()
+        importing = await hang(path)
+        await until(lambda: "the import of a changed model takes long" in caplog.messages, 60)
+        assert await version(runner)() == first
+        save(path, f"{GOOD}        return a + 7\n")
+        await until(lambda: not alive(importing), 30)
+        await eventually(version(runner), lambda shown: shown["id"] != first["id"], 30)
+        assert (await runner.run({"a": 1}, model=NAME))["output"] == 8
+        assert not complaints(caplog)
+
+
+async def test_an_import_that_hangs_ends_with_the_runner(tmp_path: Path) -> None:
+    path = tmp_path / "model" / "predict.py"
+    save(path, f"{GOOD}        return a + 1\n")
+    async with asyncio.timeout(60):
+        async with running(tmp_path / "state", **own(path)):
+            importing = await hang(path)
+    assert alive(importing) == []
+
+
+async def hang(path: Path) -> list[int]:
+    """Save a file whose import never ends, and return the processes that it is imported in and has started."""
+    pids = path.with_name("pids")
+    starting = "import os, subprocess\nchild = subprocess.Popen(['sleep', '600'])\n"
+    save(path, f"{starting}open({str(pids)!r}, 'w').write(f'{{os.getpid()}} {{child.pid}} ')\nchild.wait()\n")
+    await until(lambda: pids.exists() and pids.read_text().endswith(" "), 60)
+    found = [int(one) for one in pids.read_text().split()]
+    assert alive(found) == found
+    return found
 
 
 async def test_a_file_that_a_predictor_imports_is_part_of_its_version(tmp_path: Path) -> None:

@@ -26,6 +26,30 @@ async def test_an_upload_is_kept_as_it_came(runner: Client) -> None:
     assert (download.content, download.headers["content-type"].split(";")[0]) == (data, "text/plain")
 
 
+@pytest.mark.parametrize(
+    ("parameter", "name"),
+    [
+        ('filename="naïve ☃.txt"', "naïve ☃.txt"),
+        ('filename="naïve"', "naïve"),
+        ("filename*=UTF-8''na%C3%AFve%20%E2%98%83.txt", "naïve ☃.txt"),
+        (r'filename="a \"b\".txt"', 'a "b".txt'),
+    ],
+)
+async def test_a_name_is_kept_however_it_was_written(runner: Client, parameter: str, name: str) -> None:
+    """Clients send it as it is, in UTF-8, or in the way of RFC 5987."""
+    head = f'--b\r\ncontent-disposition: form-data; name="content"; {parameter}\r\n\r\n'
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    answer = await runner.http.post("/v1/files", content=f"{head}x\r\n--b--\r\n".encode(), headers=headers)
+    assert (answer.status_code, answer.json()["name"]) == (201, name)
+
+
+async def test_a_name_that_is_not_utf_8_is_kept_as_far_as_it_can_be_read(runner: Client) -> None:
+    head = b'--b\r\ncontent-disposition: form-data; name="content"; filename="na\xefve.txt"\r\n\r\nx\r\n--b--\r\n'
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    answer = await runner.http.post("/v1/files", content=head, headers=headers)
+    assert (answer.status_code, answer.json()["name"]) == (201, "na\ufffdve.txt")
+
+
 async def test_uploads_are_listed_page_by_page(runner: Client) -> None:
     made = [(await upload(runner, b"x")).json()["id"] for _ in range(103)]
     first = await listing(runner)

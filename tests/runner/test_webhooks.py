@@ -1,6 +1,12 @@
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
+from mutoscope.core.errors import ConfigurationError
+from mutoscope.runner.hooks import Hooks
+from mutoscope.runner.records import Live, Record
 from tests.runner.harness import Client, Receiver, eventually, process, receiver, running, until
 
 
@@ -33,12 +39,12 @@ async def test_logs_are_sent_at_most_every_half_second(runner: Client, hook: Rec
 
 
 async def test_the_terminal_one_is_retried_until_it_is_taken(runner: Client, hook: Receiver) -> None:
-    hook.answers = [500, 302, 429, 204]
+    hook.answers = [500, 302, 410, 429, 204]
     await runner.run({}, webhook=hook.url, webhook_events_filter=["completed"])
-    await until(lambda: len(hook.good) == 4)
+    await until(lambda: len(hook.good) == 5)
     assert len(set(hook.ids)) == 1
     stats = await runner.stats()
-    assert (stats["webhooks"]["sent"], stats["webhooks"]["delivered"], stats["webhooks"]["pending"]) == (4, 1, 0)
+    assert (stats["webhooks"]["sent"], stats["webhooks"]["delivered"], stats["webhooks"]["pending"]) == (5, 1, 0)
 
 
 async def test_the_others_are_not_retried_and_redirects_not_followed(runner: Client, hook: Receiver) -> None:
@@ -64,6 +70,14 @@ async def test_a_receiver_that_hangs_delays_nobodys_prediction(tmp_path: Path) -
         assert all(one["status"] == "succeeded" for one in done)
         hook.hold.set()
         await until(lambda: len(set(hook.ids)) == 5)
+
+
+async def test_a_receiver_that_is_slow_hears_of_the_end_before_it_has_answered(tmp_path: Path) -> None:
+    async with running(tmp_path, webhook_timeout_s=60) as runner, receiver(runner.secret) as hook:
+        hook.hold = asyncio.Event()
+        await runner.run({}, webhook=hook.url, webhook_events_filter=["start", "completed"])
+        await until(lambda: hook.statuses() == ["processing", "succeeded"], 30)
+        hook.hold.set()
 
 
 async def test_a_receiver_that_is_down_harms_nothing(runner: Client) -> None:
@@ -94,3 +108,27 @@ async def test_a_killed_runner_comes_back_fails_what_it_left_and_says_so(tmp_pat
             assert {one["id"] for one in listed} == {done["id"], left["id"], owed["id"]}
             await until(lambda: {one["id"] for one in hook.good} == {left["id"], owed["id"]})
             await until(lambda: [one["status"] for one in hook.good if one["id"] == left["id"]] == ["failed"])
+
+
+async def test_a_delivery_that_a_fault_of_ours_ends_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Here a secret that signs nothing, which a runner would not start with."""
+    settled: list[str] = []
+    hooks = Hooks("not a secret", retry_s=1, timeout_s=1, render=lambda _: {}, settled=settled.append)
+    record = Record(
+        id="one",
+        folder="folder",
+        model="mutoscope/echo",
+        version="hidden",
+        runs="hidden",
+        created_at=datetime.now(UTC),
+        input={},
+        webhook="http://127.0.0.1:9/",
+        events=frozenset({"completed"}),
+    )
+    hooks.send(Live(record), "completed")
+    await until(lambda: not hooks.pending)
+    (line,) = [one for one in caplog.records if one.name == "mutoscope.runner.hooks"]
+    assert line.exc_info
+    assert isinstance(line.exc_info[1], ConfigurationError)
+    assert settled == [], "it is still owed"
+    await hooks.aclose()

@@ -35,6 +35,13 @@ def new_webhook_secret() -> str:
     return SECRET_PREFIX + base64.b64encode(random.token_bytes(32)).decode()
 
 
+def check_secret(secret: str) -> None:
+    """Refuse a secret that Replicate would not give, before anything is signed. Raises ``ConfigurationError``."""
+    if not secret.startswith(SECRET_PREFIX):
+        raise ConfigurationError(f"A webhook secret must be {SECRET_PREFIX!r} followed by base64.")
+    _key(secret)
+
+
 def _key(secret: str) -> bytes:
     try:
         key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from mutoscope.core.errors import InvalidRequest
+from mutoscope.core.errors import ConfigurationError, InvalidRequest
 from mutoscope.replicate_protocol.predictions import CreatePrediction, WebhookEvent
 from mutoscope.replicate_protocol.references import ModelReference
-from mutoscope.replicate_protocol.webhooks import new_webhook_secret
+from mutoscope.replicate_protocol.webhooks import check_secret, new_webhook_secret
 from mutoscope.runner.catalog import Runnable
 from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.faults import Faults
@@ -79,11 +79,21 @@ def _events(wanted: list[WebhookEvent] | None) -> frozenset[WebhookEvent]:
 
 
 def webhook_secret(config: RunnerConfig) -> str:
-    """The secret that was given, or the one of this state directory."""
-    if config.webhook_secret:
+    """The secret that was given, or the one of this state directory.
+
+    Raises:
+        ConfigurationError: It cannot sign anything.
+    """
+    if config.webhook_secret is not None:
+        check_secret(config.webhook_secret)
         return config.webhook_secret
     path = config.state_dir / "webhook_secret"
     if not path.exists() or not path.read_text().strip():
         path.touch(mode=0o600)
         path.write_text(new_webhook_secret())
-    return path.read_text().strip()
+    kept = path.read_text().strip()
+    try:
+        check_secret(kept)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error.detail} The file {path} holds another text: delete it.") from error
+    return kept

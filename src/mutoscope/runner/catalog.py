@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mutoscope.core.errors import ConfigurationError
-from mutoscope.replicate_protocol.references import ModelReference
+from mutoscope.replicate_protocol.references import ModelReference, is_model_name
 from mutoscope.runner.models import echo, painter, safety, scribe, upscale
 from mutoscope.runner.models.base import Model
 from mutoscope.runner.offers import Offer
@@ -117,11 +117,24 @@ def choose(wanted: Sequence[str] | None) -> list[Model]:
     return [one for one in BUILT_IN if not _missing(one)] if wanted is None else [known[name] for name in wanted]
 
 
-def check_names(names: Iterable[str]) -> None:
-    """Raises ``ConfigurationError`` if two models are to be offered under one name."""
-    for name, count in Counter(names).items():
+def check_names(names: Iterable[str], workers: Iterable[str]) -> None:
+    """Whether each model that is to be offered has a name of its own, and each in ``workers`` is one of them.
+
+    Raises:
+        ConfigurationError: It names the first that is wrong.
+    """
+    counts = Counter(names)
+    for name, count in counts.items():
+        if not is_model_name(name):
+            raise ConfigurationError(
+                f"Nobody could ask for a model of the name {name!r}: it must be 'owner/name', each of letters, digits, "
+                "'.', '_' and '-', with a letter or a digit at both ends.",
+            )
         if count > 1:
             raise ConfigurationError(f"There are two models of the name {name!r}: give one of them another.")
+    for name in workers:
+        if name not in counts:
+            raise ConfigurationError(f"There is no model {name!r} to give workers to; there are {', '.join(counts)}.")
 
 
 def _missing(model: Model) -> str:

@@ -22,6 +22,7 @@ from mutoscope.runner.records import Live, Record
 UPDATE_INTERVAL_S = 0.5
 _RETRIES = 6
 _ORDER_PATIENCE_S = 1.0
+"""How long a webhook waits for the one before it: a slow receiver must not hold back the news of the end."""
 _CONCURRENCY = 128
 _log = logging.getLogger(__name__)
 
@@ -100,8 +101,14 @@ class Hooks:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A fault of ours ends one delivery: what was not sent is at least told, and stays owed."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("a webhook was not sent by a fault of the runner", exc_info=error)
 
     async def _deliver(
         self, live: Live, event: WebhookEvent, message: _Message, previous: asyncio.Task[None] | None

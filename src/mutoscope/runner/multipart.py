@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
-from email.parser import BytesHeaderParser
+from email.parser import HeaderParser
 from mmap import mmap
 
 from mutoscope.core.errors import InvalidRequest
@@ -47,7 +47,8 @@ def parts(body: mmap | bytes, mark: bytes) -> Iterator[Part]:
         following = body.find(b"\r\n" + delimiter, max(after, head_end))
         if head_end < 0 or following < 0:
             raise InvalidRequest("The multipart body is cut short.")
-        headers = BytesHeaderParser().parsebytes(body[after + 2 : head_end + 4])
+        head = body[after + 2 : head_end + 4].decode(errors="replace")  # names come as raw UTF-8, as browsers send them
+        headers = HeaderParser().parsestr(head)
         yield _part(headers, min(head_end + 4, following), following)
         at = following + 2
     raise InvalidRequest(f"The multipart body has more than {_MAX_PARTS} parts.")

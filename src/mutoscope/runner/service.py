@@ -44,7 +44,8 @@ class Runner:
         self.webhook_secret = webhook_secret(config)
         self.base_url = (config.public_url or f"http://{config.host}:{config.port}").rstrip("/")
         built_in = choose(config.models)
-        check_names([*config.predictors, *config.cogs, *config.cog_commands, *(one.full_name for one in built_in)])
+        names = [*config.predictors, *config.cogs, *config.cog_commands, *(one.full_name for one in built_in)]
+        check_names(names, config.workers)
         own = [describe(name, reference) for name, reference in config.predictors.items()]
         offers = [Offer(model, config) for model in (*own, *built_in)]
         self._database = open_database(config.state_dir / "runner.db")

@@ -1,10 +1,13 @@
 """A Cog server that the runner starts itself, and starts again when it has died."""
 
 import asyncio
+import os
 import re
 import shlex
+import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from mutoscope.core.errors import ConfigurationError
@@ -42,6 +45,7 @@ class CogProcess:
         else:
             self._words = _words(command)
         self._process: asyncio.subprocess.Process | None = None
+        self._watch: asyncio.Task[None] | None = None
         self.url = ""
 
     @property
@@ -63,15 +67,22 @@ class CogProcess:
             cwd=self._directory,
             start_new_session=True,  # else a signal to our group ends the keeper before the server
         )
+        self._watch = asyncio.create_task(_end_group(self._process))
 
     async def stop(self) -> None:
         """End it, and all that it started."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        if process.stdin:
+        if process and process.stdin:
             process.stdin.close()
-        await process.wait()
+        if self._watch:
+            await asyncio.wait([self._watch])  # whoever stops waiting does not stop it
+
+
+async def _end_group(keeper: asyncio.subprocess.Process) -> None:
+    """When the keeper has ended, end what it kept: a keeper that somebody has killed could not."""
+    await keeper.wait()
+    with suppress(ProcessLookupError):
+        os.killpg(keeper.pid, signal.SIGKILL)
 
 
 def _words(command: str) -> list[str]:

@@ -103,6 +103,8 @@ def _fetch(url: str, check: Callable[[], None]) -> bytes:
                     raise ModelFailed(
                         f"The file input is larger than {MAX_INPUT_BYTES} bytes or took over {_FETCH_TIMEOUT_S} s.",
                     )
+    except UnicodeError as error:  # of a label that is empty or too long, from the look-up of its name
+        raise ModelFailed("The file input could not be fetched: the host of its URL is not valid.") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ModelFailed(f"The file input could not be fetched: {error}") from error
     return bytes(data)
