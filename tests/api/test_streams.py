@@ -32,12 +32,12 @@ async def ask(person: Person, **inputs: Any) -> Json:
 
 
 async def test_the_text_comes_as_events_and_is_the_output(ann: Person) -> None:
-    made = await ask(ann)
+    made = await ask(ann, tokens_per_second=10)
     events = await read(ann.http, made["stream"])
     assert (events[-1].event, json.loads(events[-1].data)) == ("done", {"status": "completed"})
     ended = (await ann.http.get(f"/v1/generations/{made['id']}")).json()
     assert text(events) == "".join(ended["output"])
-    assert len(events) > 4
+    assert len(events) > 2, "the text came while it was made"
 
 
 async def test_a_broken_connection_goes_on_behind_the_last_event(ann: Person) -> None:
