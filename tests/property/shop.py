@@ -18,7 +18,7 @@ from mutoscope.db.engine import Database
 from mutoscope.engines.chores import expire_lots
 from mutoscope.generations import admission, callbacks, transitions
 from mutoscope.generations.admission import Limits
-from mutoscope.generations.advance import advance_claimed
+from mutoscope.generations.advance import advance
 from mutoscope.generations.copies import Copies
 from mutoscope.generations.inputs import InputFiles
 from mutoscope.generations.machine import Machine, Policy
@@ -176,7 +176,7 @@ class Shop:
 
     async def _advance(self, row: Generation) -> datetime | None:
         await passes("before its first step")
-        return await advance_claimed(self.machine, row)
+        return await advance(self.machine, row)
 
     async def go_on(self, worker: Worker, *, hold_at: int = 0) -> str:
         """Let a held worker go on; says how that ended."""

@@ -7,14 +7,15 @@ again, or found again, or does no harm.
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mutoscope.core.errors import MutoscopeError
+from mutoscope.core.errors import MutoscopeError, NotFound
 from mutoscope.generations import doubt, keep, pacing, settle, submit, watch
 from mutoscope.generations.machine import Machine
 from mutoscope.generations.models import Generation
 from mutoscope.generations.states import Phase
-from mutoscope.generations.transitions import Fenced, claim_one, stumble
+from mutoscope.generations.transitions import Fenced, stumble
 
 log = logging.getLogger(__name__)
 
@@ -32,35 +33,71 @@ STEPS: dict[Phase, Step] = {
 }
 
 
-async def advance(machine: Machine, generation_id: str) -> datetime | None:
-    """Claim a generation, if it is due and free, and take it as far as it goes now.
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What a generation needs next, for an engine that makes each step by itself.
+
+    Attributes:
+        phase: What the next step will be.
+        due: When; ``None`` when nothing more is to be done.
+        epoch: Names the lease that the next step takes over, if it is due at once.
+        run: The newest run that has looked after it.
+    """
+
+    phase: Phase
+    due: datetime | None
+    epoch: int
+    run: int
+
+
+async def advance(machine: Machine, row: Generation) -> datetime | None:
+    """Take a row that is claimed as far as it goes now, step after step, until it must wait or is done.
 
     Returns:
-        When to call again; ``None`` when it is done, or held by somebody else who will see to it.
+        When it is due again; ``None`` when it is done, or held by somebody else who will see to it.
     """
-    now = machine.clock.now()
-    async with machine.database.write() as session:
-        row = await claim_one(session, generation_id, now=now, lease=machine.policy.lease)
-    return None if row is None else await advance_claimed(machine, row)
-
-
-async def advance_claimed(machine: Machine, row: Generation) -> datetime | None:
-    """The same for a row that is claimed already: step after step, until it must wait or is done."""
     while True:
-        phase = Phase(row.phase)
-        try:
-            row = await STEPS[phase](machine, row)
-        except Fenced:
-            return None
-        except MutoscopeError as error:
-            log.warning("%s: %s could not be done yet: %s", row.id, phase, error.detail)
-            return await _stumble(machine, row)
-        except Exception:
-            # The edge of a step: whatever went wrong, the row must stay alive and the others must go on.
-            log.exception("%s: %s failed unexpectedly", row.id, phase)
-            return await _stumble(machine, row)
-        if row.lease_until is None:
-            return row.due_at
+        moved, due = await _step(machine, row)
+        if moved is None or moved.lease_until is None:
+            return due
+        row = moved
+
+
+async def advance_once(machine: Machine, row: Generation) -> Next:
+    """One step of a row that is claimed. The lease is kept for the next one, if that is due at once."""
+    moved, due = await _step(machine, row)
+    return Next(Phase((moved or row).phase), due, row.epoch, row.run) if due else await look(machine, row.id)
+
+
+async def look(machine: Machine, generation_id: str) -> Next:
+    """What a generation needs next, without touching it; while somebody holds it, not before their lease ends.
+
+    Raises:
+        NotFound: There is no such generation.
+    """
+    async with machine.database.read() as session:
+        row = await session.get(Generation, generation_id)
+    if row is None:
+        raise NotFound(f"There is no generation {generation_id}.")
+    held = row.lease_until is not None and row.lease_until > machine.clock.now()
+    return Next(Phase(row.phase), row.lease_until if held and row.due_at else row.due_at, row.epoch, row.run)
+
+
+async def _step(machine: Machine, row: Generation) -> tuple[Generation | None, datetime | None]:
+    """The row as it is after one step and when it is due; no row when it could not be done, or was taken over."""
+    phase = Phase(row.phase)
+    try:
+        moved = await STEPS[phase](machine, row)
+    except Fenced:
+        return None, None
+    except MutoscopeError as error:
+        log.warning("%s: %s could not be done yet: %s", row.id, phase, error.detail)
+        return None, await _stumble(machine, row)
+    except Exception:
+        # The edge of a step: whatever went wrong, the row must stay alive and the others must go on.
+        log.exception("%s: %s failed unexpectedly", row.id, phase)
+        return None, await _stumble(machine, row)
+    return moved, moved.due_at
 
 
 async def _stumble(machine: Machine, row: Generation) -> datetime:

@@ -69,11 +69,14 @@ class Generation(Base):
     held_credits: Mapped[int] = mapped_column(Credits)
     charged_credits: Mapped[int | None] = mapped_column(Credits)
 
-    # Where it is. `wakes` counts hints, so that one that comes during a step is not slept through.
+    # Where it is. `wakes` counts hints, so that one that comes during a step is not slept through; `heard` are those
+    # that had come when the row was last claimed, and `run` numbers the engine's run that looks after it, if any.
     phase: Mapped[str] = mapped_column(String(16))
     priority: Mapped[int] = mapped_column(Integer)
     due_at: Mapped[datetime | None]
     wakes: Mapped[int] = mapped_column(BigInteger, default=0)
+    heard: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    run: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     epoch: Mapped[int] = mapped_column(BigInteger, default=0)
     lease_until: Mapped[datetime | None]
     stumbles: Mapped[int] = mapped_column(Integer, default=0)

@@ -18,6 +18,10 @@ class Signals:
         """Wake the engine's loop."""
         self._work.set()
 
+    def ring_in(self, wait_s: float) -> None:
+        """Wake the engine's loop a little after ``wait_s``."""
+        asyncio.get_running_loop().call_later(max(wait_s, 0) + 0.001, self.ring)
+
     def changed(self, generation_id: str) -> None:
         """Wake whoever waits for this generation."""
         for waiter in self._waiters.get(generation_id, ()):

@@ -24,7 +24,8 @@ _held = and_(_rows.c.id == bindparam("which"), _rows.c.epoch == bindparam("held_
 
 def taking(which: ColumnElement[bool], **values: Any) -> Any:
     """The statement that leases the rows which ``which`` selects: a new epoch, and nobody else's until ``:until``."""
-    taken = update(_rows).where(which).values(lease_until=_until, epoch=_rows.c.epoch + 1, **values)
+    values |= {"lease_until": _until, "epoch": _rows.c.epoch + 1, "heard": _rows.c.wakes}
+    taken = update(_rows).where(which).values(**values)
     return taken.returning(*COLUMNS)
 
 
@@ -39,6 +40,23 @@ _CLAIM_DUE = taking(
     )
 )
 _CLAIM_ONE = taking(and_(_rows.c.id == bindparam("which"), _rows.c.due_at <= _now, _free))
+# Whoever runs an engine of its own says which runs are its: a lease may be handed on, and a newer run ends an older.
+_HANDED_ON = or_(_free, _rows.c.epoch == bindparam("held_epoch"))
+_RESUMABLE = and_(_rows.c.id == bindparam("which"), _rows.c.due_at <= _now, _HANDED_ON)
+_HELP = taking(_RESUMABLE)
+_RESUME = taking(and_(_RESUMABLE, _rows.c.run <= bindparam("by_run")), run=bindparam("by_run"))
+_CALLS = or_(
+    _rows.c.phase == Phase.QUEUED, _rows.c.wakes > _rows.c.heard, _rows.c.due_at <= bindparam("lost", type_=Utc)
+)
+_CLAIM_UNATTENDED = taking(
+    _rows.c.id.in_(
+        select(_rows.c.id)
+        .where(_rows.c.due_at <= _now, _free, _CALLS)
+        .order_by(_rows.c.due_at)
+        .limit(bindparam("most"))
+        .with_for_update(skip_locked=True)
+    )
+)
 _MOVE = cast(
     "Any",
     update(_rows)
@@ -65,6 +83,36 @@ async def claim_one(session: AsyncSession, generation_id: str, *, now: datetime,
     """Lease one row by its id, if it is due and nobody holds it."""
     values = {"moment": now, "until": now + lease, "which": generation_id}
     row = (await session.execute(_CLAIM_ONE, values)).mappings().one_or_none()
+    return None if row is None else seen(row)
+
+
+async def claim_unattended(
+    session: AsyncSession, *, now: datetime, lease: timedelta, lost_after: timedelta, limit: int
+) -> Sequence[Generation]:
+    """The same, but a row whose due step was announced elsewhere only if it was woken, or overdue for too long."""
+    values = {"moment": now, "until": now + lease, "lost": now - lost_after, "most": limit}
+    return [seen(row) for row in (await session.execute(_CLAIM_UNATTENDED, values)).mappings()]
+
+
+async def resume(
+    session: AsyncSession, generation_id: str, *, epoch: int, run: int | None, now: datetime, lease: timedelta
+) -> Generation | None:
+    """Lease a due row that nobody holds, or whose lease is the one that ``epoch`` names, for a run of an engine.
+
+    Args:
+        session: The caller's transaction.
+        generation_id: Which row.
+        epoch: Of the lease that was handed on.
+        run: The number of the run, which looks after the row from now on; a row that a newer one has begun with is not
+            given to an older. ``None``: of no run, and the row's stays.
+        now: The time.
+        lease: How long nobody else gets it.
+    """
+    values: dict[str, Any] = {"which": generation_id, "held_epoch": epoch, "moment": now, "until": now + lease}
+    found = await (
+        session.execute(_HELP, values) if run is None else session.execute(_RESUME, values | {"by_run": run})
+    )
+    row = found.mappings().one_or_none()
     return None if row is None else seen(row)
 
 
