@@ -11,7 +11,7 @@ DEMO_ARGS = $(if $(ONCE),--once) $(if $(PROMPT),--prompt "$$PROMPT")
 .DEFAULT_GOAL := help
 # Child processes start four times as fast when they may keep their compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help run test test-fast check fix bench lock clean
+.PHONY: help run test test-fast test-matrix check fix bench lock clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ test: check ## The gates and the whole test suite, on SQLite and PostgreSQL
 
 test-fast: $(VENV)/.dev ## The suite without its slow tests
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -q -m "not slow"
+
+test-matrix: $(VENV)/.dev ## Crashes and faults with every engine on every database
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -q --matrix tests/crash tests/generations/test_faults.py tests/inngest
 
 check: $(VENV)/.dev ## Lint, format, types, imports
 	$(BIN)/ruff check --quiet
@@ -43,7 +46,7 @@ lock: $(VENV)/.uv ## Resolve the dependencies anew and write them down with thei
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header -q --upgrade --python-version 3.11 \
 	  pyproject.toml --extra postgres --extra fast --extra runner -o requirements/run.txt
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header -q --upgrade --python-version 3.11 \
-	  pyproject.toml --group dev --extra postgres --extra fast --extra runner -o requirements/dev.txt
+	  pyproject.toml --group dev --extra postgres --extra fast --extra inngest --extra runner -o requirements/dev.txt
 
 clean: ## Remove what was set up, and the demo's data
 	rm -rf $(VENV) .mutoscope .pytest_cache .ruff_cache .hypothesis

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from mutoscope.db import Database
+from tests.inngest.standin import standin_process
 from tests.servers.network import forbid_network
 from tests.servers.postgres import PostgresServer
 from tests.servers.seaweedfs import SeaweedServer
@@ -23,9 +24,22 @@ settings.register_profile("mutoscope", deadline=None, suppress_health_check=[Hea
 settings.load_profile("mutoscope")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--matrix``: every engine on every database."""
+    parser.addoption("--matrix", action="store_true", help="also Inngest on SQLite, which few will have")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Slow tests first, so that no worker is left alone with them at the end."""
     items.sort(key=lambda item: "slow" not in item.keywords)
+    if not config.getoption("--matrix"):
+        items[:] = [item for item in items if not _is_rare(item)]
+
+
+def _is_rare(item: pytest.Item) -> bool:
+    """Of those that run with both engines: Inngest on SQLite."""
+    given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return (given.get("inngest_url"), given.get("database_url")) == ("inngest", "sqlite")
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +67,19 @@ def seaweedfs(session_dir: Path) -> Iterator[SeaweedServer]:
 def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
     """A certificate for ``localhost`` that nobody trusts by himself."""
     return make_tls(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="session")
+def inngest_standin() -> Iterator[str]:
+    """Where something speaks Inngest's protocol."""
+    with standin_process() as url:
+        yield url
+
+
+@pytest.fixture(params=["embedded", "inngest"])
+def inngest_url(request: pytest.FixtureRequest) -> str | None:
+    """For ``driven_by``: the test runs once with each engine."""
+    return request.getfixturevalue("inngest_standin") if request.param == "inngest" else None
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -103,6 +103,14 @@ def settings_for(database_url: str, directory: Path, runner: RunnerProcess, **ov
     return Settings.model_validate(values | overrides)
 
 
+def driven_by(inngest_url: str | None, settings: Settings) -> Settings:
+    """The same settings with Inngest at an address as the engine, or as they are for the embedded one."""
+    if inngest_url is None:
+        return settings
+    engine = settings.engine.model_copy(update={"kind": "inngest", "lost_after_s": settings.engine.lease_s + 1})
+    return settings.model_copy(update={"engine": engine, "inngest_dev": True, "inngest_base_url": inngest_url})
+
+
 @dataclass(frozen=True)
 class World:
     """The service in this process, with its engine running."""
@@ -165,10 +173,10 @@ async def world(
         stack.callback(listener.close)
         if webhooks:
             settings = settings.model_copy(update={"public_url": url_of(listener)})
-        runtime = await stack.enter_async_context(open_runtime(settings))
+        runtime = await stack.enter_async_context(open_runtime(settings, base_url=url_of(listener)))
         account = await runtime.accounts.create("user-1")
         await grant(runtime, account.id, credits)
-        if webhooks:
+        if webhooks or settings.engine.kind == "inngest":  # whose steps come over HTTP
             await stack.enter_async_context(serving(build_app(runtime, run_engine=True), listener))
         else:
             await stack.enter_async_context(running(runtime))

@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 import httpx
 
+from mutoscope import driving
 from mutoscope.accounts.service import Accounts
 from mutoscope.adapters import open_links, open_providers, open_store
 from mutoscope.catalog.entries import Entries
@@ -22,9 +23,7 @@ from mutoscope.core.killpoints import KillAt, KillPoints, NoKillPoints
 from mutoscope.core.settings import Settings
 from mutoscope.db import migrate
 from mutoscope.db.engine import Database
-from mutoscope.engines.chores import Chore, Chores, expire_lots, forget_deliveries, forget_messages, forget_streams
-from mutoscope.engines.embedded import EmbeddedEngine
-from mutoscope.generations.admission import Limits
+from mutoscope.driving import Drive, Parts, chores_of, limits_of
 from mutoscope.generations.as_prediction import PredictionBodies
 from mutoscope.generations.copies import Copies
 from mutoscope.generations.inputs import InputFiles
@@ -52,6 +51,7 @@ from mutoscope.webhooks.sending import Sender
 log = logging.getLogger(__name__)
 
 CALLBACK_PATH = "/callbacks/{provider}"
+DRIVES = {"embedded": driving.embedded, "inngest": driving.inngest}
 FILE_CONNECTIONS = 16
 
 
@@ -66,8 +66,7 @@ class Runtime:
     catalog: Catalog
     generations: Generations
     machine: Machine
-    engine: EmbeddedEngine
-    chores: Chores
+    drive: Drive
     signals: Signals
     bell: Bell
     provider: Replicate
@@ -126,7 +125,7 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
         )
         poster = Poster(timeout_s=settings.webhooks.timeout_s, public_only=settings.environment == "production")
         stack.push_async_callback(poster.aclose)
-        runtime = _runtime(settings, machine, signals, providers, links, poster)
+        runtime = _runtime(settings, machine, signals, providers, poster, base_url)
         stack.push_async_callback(runtime.catalog.aclose)
         stack.push_async_callback(runtime.pages.aclose)
         stack.push_async_callback(runtime.streams.aclose)
@@ -138,13 +137,14 @@ def _runtime(
     machine: Machine,
     signals: Signals,
     providers: Mapping[str, Replicate],
-    links: LinkSigner,
     poster: Poster,
+    base_url: str,
 ) -> Runtime:
     database, clock = machine.database, machine.clock
+    links = open_links(settings, base_url)
     owners = Owners(Entries(settings.models).all(), main=next(iter(providers)))
     catalog = Catalog(database, clock, settings.models, _schemas(owners, providers), default=settings.default_model)
-    limits = {name: _limits(settings, name) for name in providers}
+    limits = {name: limits_of(settings, name) for name in providers}
     uploads = machine.inputs.uploads
     generations = Generations(
         database,
@@ -168,8 +168,9 @@ def _runtime(
         catalog=catalog,
         generations=generations,
         machine=machine,
-        engine=EmbeddedEngine(machine, limits, signals, settings.engine),
-        chores=_chores(settings, database, clock, providers, uploads),
+        drive=DRIVES[settings.engine.kind](
+            Parts(settings, machine, signals, limits, generations, chores_of(machine, providers, uploads), base_url)
+        ),
         signals=signals,
         bell=machine.bell,
         provider=next(iter(providers.values())),
@@ -190,15 +191,15 @@ async def running(runtime: Runtime) -> AsyncGenerator[asyncio.Task[None]]:
     Gives the engine's task. It never ends by itself, unless something is wrong that nobody foresaw; that is logged,
     and whoever owns the process should end it, so that it is started afresh.
     """
-    engine = asyncio.create_task(runtime.engine.run(), name="engine")
+    engine = asyncio.create_task(runtime.drive.engine.run(), name="engine")
     engine.add_done_callback(_report_end)
     courier = asyncio.create_task(runtime.courier.run(), name="courier")
     courier.add_done_callback(_report_end)
-    chores = asyncio.create_task(runtime.chores.run(), name="chores")
+    chores = asyncio.create_task(runtime.drive.chores.run(), name="chores")
     try:
         yield engine
     finally:
-        runtime.engine.stop()
+        runtime.drive.engine.stop()
         await asyncio.wait({engine})
         runtime.courier.stop()
         await asyncio.wait({courier})
@@ -267,31 +268,8 @@ def _policy(settings: Settings) -> Policy:
     )
 
 
-def _limits(settings: Settings, name: str) -> Limits:
-    caps = {alias: m.max_in_flight for alias, m in settings.models.items() if m.max_in_flight}
-    own = settings.replicate_accounts.get(name)
-    return Limits(own.admission if own else settings.admission, caps)
-
-
 def _schemas(owners: Owners, providers: Mapping[str, Replicate]) -> FetchSchema:
     async def fetch(reference: str) -> dict[str, Any]:
         return await providers[owners.of(parse_reference(reference))].openapi_schema(reference)
 
     return fetch
-
-
-def _chores(
-    settings: Settings, database: Database, clock: Clock, providers: Mapping[str, Replicate], uploads: Uploads
-) -> Chores:
-    forget = (forget_messages(database, clock), forget_streams(database, clock), forget_deliveries(database, clock))
-    learn = [_learn_secret(one, clock) for one in providers.values()] if settings.webhooks_on else []
-    return Chores([*learn, expire_lots(database, clock), *forget, uploads.remove_old])
-
-
-def _learn_secret(provider: Replicate, clock: Clock) -> Chore:
-    """Where no secret was given; it does nothing where one is known."""
-
-    async def chore() -> None:
-        await provider.learn_webhook_secret(now=clock.now())
-
-    return chore

@@ -12,7 +12,7 @@ from mutoscope.uploads.service import Description
 from tests.crash.outcomes import FILE_POINTS, both
 from tests.crash.victim import Order, at_work, carry_out, run_until_killed
 from tests.storage.streams import stream
-from tests.world import AUTH, PRICE, RunnerProcess, World, grant, runner_process, settings_for
+from tests.world import AUTH, PRICE, RunnerProcess, World, driven_by, grant, runner_process, settings_for
 
 SENT = [*FILE_POINTS, *both("intent", "bind"), "create.after_call"]
 CASES = [*((point, {}) for point in SENT), *((point, {"accept_then_drop": True}) for point in both("doubt"))]
@@ -27,9 +27,15 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunnerProcess]
 @pytest.mark.slow
 @pytest.mark.parametrize(("point", "fault"), CASES)
 async def test_killed_at(
-    point: str, fault: dict[str, Any], database_url: str, tmp_path: Path, runner: RunnerProcess
+    point: str,
+    fault: dict[str, Any],
+    database_url: str,
+    tmp_path: Path,
+    runner: RunnerProcess,
+    inngest_url: str | None,
 ) -> None:
-    settings = settings_for(database_url, tmp_path, runner, doubt_window_s=1, engine={"lease_s": 1, "sweep_s": 0.1})
+    engine = {"lease_s": 1, "sweep_s": 0.1}
+    settings = driven_by(inngest_url, settings_for(database_url, tmp_path, runner, doubt_window_s=1, engine=engine))
     runner.plan({"do": fault, "when": {"model": "mutoscope/echo"}, "count": 1} if fault else {"do": {}, "count": 1})
     async with open_runtime(settings) as runtime:
         account = await runtime.accounts.create("user-1")

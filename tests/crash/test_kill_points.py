@@ -21,7 +21,7 @@ from mutoscope.generations.models import Attempt, Generation
 from mutoscope.ledger.models import CreditTransfer
 from tests.crash.outcomes import CASES, FILE_POINTS, OF_WEBHOOKS, OUTCOMES, STREAM_POINTS, Outcome
 from tests.crash.victim import Order, at_work, carry_out, run_until_killed
-from tests.world import PRICE, RunnerProcess, World, grant, runner_process, settings_for, until
+from tests.world import PRICE, RunnerProcess, World, driven_by, grant, runner_process, settings_for, until
 
 ENDED = {"succeeded", "failed", "canceled", "aborted"}
 
@@ -51,8 +51,9 @@ def closed_port() -> Generator[str]:
 
 
 @pytest.fixture
-def settings(database_url: str, tmp_path: Path, runner: RunnerProcess) -> Settings:
-    return settings_for(database_url, tmp_path, runner, doubt_window_s=1, engine={"lease_s": 1, "sweep_s": 0.1})
+def settings(database_url: str, tmp_path: Path, runner: RunnerProcess, inngest_url: str | None) -> Settings:
+    engine = {"lease_s": 1, "sweep_s": 0.1}
+    return driven_by(inngest_url, settings_for(database_url, tmp_path, runner, doubt_window_s=1, engine=engine))
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from mutoscope.webhooks.models import WebhookDelivery
 from tests.crash.outcomes import OF_WEBHOOKS, OWES_MORE
 from tests.crash.victim import Order, at_work, carry_out, run_until_killed
 from tests.webhooks.receiver import Receiver, receiver
-from tests.world import PRICE, RunnerProcess, World, grant, runner_process, settings_for, until
+from tests.world import PRICE, RunnerProcess, World, driven_by, grant, runner_process, settings_for, until
 
 # The first claim is for the start, the last one for the end.
 POINTS = [
@@ -40,10 +40,11 @@ async def hook() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-def settings(database_url: str, tmp_path: Path, runner: RunnerProcess) -> Settings:
+def settings(database_url: str, tmp_path: Path, runner: RunnerProcess, inngest_url: str | None) -> Settings:
     engine = {"lease_s": 1, "sweep_s": 0.1}
     # A lost claim is waited for as long as a post may take and a margin.
-    return settings_for(database_url, tmp_path, runner, engine=engine, webhooks={"timeout_s": 1, "lease_margin_s": 1})
+    webhooks = {"timeout_s": 1, "lease_margin_s": 1}
+    return driven_by(inngest_url, settings_for(database_url, tmp_path, runner, engine=engine, webhooks=webhooks))
 
 
 @pytest.mark.slow

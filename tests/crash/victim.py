@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mutoscope.api.app import build_app
-from mutoscope.api.serving import listen, serving
+from mutoscope.api.serving import listen, serving, url_of
 from mutoscope.bootstrap import Runtime, open_runtime, running
 from mutoscope.core.settings import Settings
 from mutoscope.generations.asking import NewGeneration, Webhook
@@ -35,15 +35,17 @@ class Order:
 
 @asynccontextmanager
 async def at_work(settings: Settings) -> AsyncGenerator[Runtime]:
-    """The service with its engine, and with its API at its public address if it has one."""
-    async with open_runtime(settings) as runtime:
-        if settings.public_url is None:
-            async with running(runtime):
-                yield runtime
-            return
-        listener = listen("127.0.0.1", urlsplit(settings.public_url).port or 0)
-        async with serving(build_app(runtime, run_engine=True), listener):
+    """The service with its engine, and with its API at its public address if it has one, or if the engine needs it."""
+    if settings.public_url is None and settings.engine.kind == "embedded":
+        async with open_runtime(settings) as runtime, running(runtime):
             yield runtime
+        return
+    listener = listen("127.0.0.1", urlsplit(settings.public_url or "").port or 0)
+    async with (
+        open_runtime(settings, base_url=url_of(listener)) as runtime,
+        serving(build_app(runtime, run_engine=True), listener),
+    ):
+        yield runtime
 
 
 async def carry_out(runtime: Runtime, account_id: str, order: Order) -> Generation:

@@ -49,7 +49,7 @@ async def test_serve_ends(database_url: str, tmp_path: Path, runner: RunnerProce
 
 
 async def test_a_worker_ends(database_url: str, tmp_path: Path, runner: RunnerProcess) -> None:
-    working = asyncio.create_task(_work(settings_for(database_url, tmp_path, runner)))
+    working = asyncio.create_task(_work(settings_for(database_url, tmp_path, runner), connect=False))
     await _kill_the_engine()
     with pytest.raises(PartEnded, match="engine"):
         await asyncio.wait_for(working, 30)

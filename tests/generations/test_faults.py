@@ -13,7 +13,7 @@ from mutoscope.generations.models import Generation
 from mutoscope.generations.service import NewGeneration
 from mutoscope.generations.streams.positions import Position, text_of
 from mutoscope.runner.faults import Faults
-from tests.world import PRICE, RunnerProcess, World, echo, settings_for, until, world
+from tests.world import PRICE, RunnerProcess, World, driven_by, echo, settings_for, until, world
 
 FINE = ("completed", None)
 CANCELED = ("canceled", "canceled_by_user")
@@ -94,11 +94,15 @@ def test_every_fault_of_the_plan_has_a_case() -> None:
 
 @pytest.fixture(params=["webhook", "poll"])
 async def here(
-    request: pytest.FixtureRequest, database_url: str, tmp_path: Path, runner: RunnerProcess
+    request: pytest.FixtureRequest,
+    database_url: str,
+    tmp_path: Path,
+    runner: RunnerProcess,
+    inngest_url: str | None,
 ) -> AsyncGenerator[World]:
     model = echo(run_timeout_s=5, store_timeout_s=2, max_file_bytes=2_000_000, media_types=["image/*"])
     models = {"echo": model, "scribe": echo(reference="mutoscope/scribe", stream=True)}
-    settings = settings_for(database_url, tmp_path, runner, doubt_window_s=2, models=models)
+    settings = driven_by(inngest_url, settings_for(database_url, tmp_path, runner, doubt_window_s=2, models=models))
     async with world(settings, runner, webhooks=request.param == "webhook") as one:
         yield one
 

@@ -1,11 +1,11 @@
 """The checks of ``mutoscope doctor``: each holds one setting against the real thing and says what to do."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from sqlalchemy import text
 
 from mutoscope.adapters import PROVIDER, open_links, open_store
-from mutoscope.cli import public_url
+from mutoscope.cli import inngest_sync, public_url
 from mutoscope.cli.model_checks import models
 from mutoscope.cli.provider_accounts import of_account, opened
 from mutoscope.cli.results import Result
@@ -157,4 +157,15 @@ async def secret(settings: Settings) -> Sequence[Result]:
     return [Result("secret", "ok", "set")]
 
 
-ALL: Sequence[Check] = (database, provider, storage, webhooks, secret, models)
+async def engine(settings: Settings) -> Sequence[Result]:
+    """Does the engine have what it needs?"""
+    return await _ENGINES[settings.engine.kind](settings)
+
+
+async def _embedded(settings: Settings) -> Sequence[Result]:
+    return [Result("engine", "ok", f"embedded, {settings.engine.concurrency} steps at once")]
+
+
+_ENGINES: Mapping[str, Check] = {"embedded": _embedded, "inngest": inngest_sync.check}
+
+ALL: Sequence[Check] = (database, provider, storage, webhooks, secret, models, engine)

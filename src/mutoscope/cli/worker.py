@@ -1,8 +1,13 @@
 """``mutoscope worker``: the engine without the API, as many as you like on one PostgreSQL database."""
 
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from typing import Annotated
+
 import typer
 
-from mutoscope.bootstrap import open_runtime, running
+from mutoscope.bootstrap import Runtime, open_runtime, running
 from mutoscope.cli.output import note, say
 from mutoscope.cli.setup import prepare, settings_of, warn_of_unknown_variables
 from mutoscope.core import loop
@@ -10,20 +15,37 @@ from mutoscope.core.errors import PartEnded
 from mutoscope.core.settings import Settings
 from mutoscope.core.stopping import ended_before, stop_signals
 
+Connect = Annotated[bool, typer.Option("--connect", help="Make Inngest's steps over a connection of our own.")]
 
-def worker(ctx: typer.Context) -> None:
+
+def worker(ctx: typer.Context, connect: Connect = False) -> None:
     """Move generations, until Ctrl-C or SIGTERM. What is under way is finished or left to another worker."""
     settings = settings_of(ctx)
     warn_of_unknown_variables()
-    loop.run(_work(settings))
+    loop.run(_work(settings, connect=connect))
 
 
-async def _work(settings: Settings) -> None:
+async def _work(settings: Settings, *, connect: bool) -> None:
     await prepare(settings)
     async with open_runtime(settings) as runtime:
         with stop_signals() as asked:
-            async with running(runtime) as engine:
+            async with running(runtime) as engine, _connected(runtime, connect=connect) as connection:
                 say("Mutoscope works")
-                if await ended_before(asked, engine):
+                if await ended_before(asked, engine, *connection):
                     raise PartEnded("The engine ended by itself; see the log above.")
                 note("Stopping; what is under way is finished first.")
+
+
+@asynccontextmanager
+async def _connected(runtime: Runtime, *, connect: bool) -> AsyncGenerator[list[asyncio.Task[None]]]:
+    """The connection's task, if there is to be one; it ends by itself only if the engine has no connection."""
+    if not connect:
+        yield []
+        return
+    task = asyncio.create_task(runtime.drive.connect())
+    try:
+        yield [task]
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

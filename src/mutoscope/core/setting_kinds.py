@@ -4,7 +4,7 @@ import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr
 
 STORAGE_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 """One name in a storage key: the same thing in a bucket, on a disk and in a URL."""
@@ -13,6 +13,14 @@ STORAGE_KEY = re.compile(rf"{STORAGE_NAME}(/{STORAGE_NAME})*", re.ASCII)
 MAX_PREFIX_CHARS = 512
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
+
+Seconds = Annotated[float, Field(gt=0, le=7 * 86400)]
+
+
+def named(*names: str) -> AliasChoices:
+    """The names of a setting: its own in the file, ours and the standard ones in the environment."""
+    field, *standard = names
+    return AliasChoices(field, f"MUTOSCOPE_{field.upper()}", *standard)
 
 
 def _storage_prefix(text: str) -> str:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, StringConstraints, ValidationError, model_validator
+from pydantic import Field, SecretStr, StringConstraints, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,29 +20,28 @@ from pydantic_settings import (
 )
 
 from mutoscope.core.errors import ConfigurationError
+from mutoscope.core.inngest_settings import InngestSettings, InngestVariables
 from mutoscope.core.model_settings import DefaultModelSettings, Frozen, ModelSettings
-from mutoscope.core.setting_kinds import Alias, ApiToken, LogLevel, StoragePrefix, WebAddress
+from mutoscope.core.setting_kinds import Alias, ApiToken, LogLevel, Seconds, StoragePrefix, WebAddress, named
 
 MIN_SECRET_CHARS = 16
 # Read by the command line.
 OTHER_VARIABLES = ("MUTOSCOPE_CONFIG", "MUTOSCOPE_URL", "MUTOSCOPE_API_KEY")
 AccountName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
-Seconds = Annotated[float, Field(gt=0, le=7 * 86400)]
-
-
-def _named(*names: str) -> AliasChoices:
-    field, *standard = names
-    return AliasChoices(field, f"MUTOSCOPE_{field.upper()}", *standard)
 
 
 class EngineSettings(Frozen):
-    """The embedded engine: how many steps at once, and how long a dead worker's work waits for another."""
+    """The engine: how many steps at once, and how long a dead worker's work waits for another."""
 
+    kind: Literal["embedded", "inngest"] = "embedded"
+    # Of the embedded engine; see [inngest] for the other.
     concurrency: int = Field(default=32, ge=1, le=1024)
     lease_s: Seconds = 30
     # How often the database is asked for due work when nobody rang the bell.
     sweep_s: Seconds = 1
     shutdown_s: Seconds = 20
+    # So much overdue, the run that should have moved a generation is taken for lost, and another is asked for.
+    lost_after_s: Seconds = 60
 
 
 class AdmissionSettings(Frozen):
@@ -116,7 +115,7 @@ class StreamSettings(Frozen):
     stalled_s: Seconds = 30
 
 
-class Settings(BaseSettings):
+class Settings(InngestVariables, BaseSettings):
     """All of Mutoscope's settings. See ``docs/settings.md`` for each with its unit and default."""
 
     model_config = SettingsConfigDict(
@@ -137,25 +136,25 @@ class Settings(BaseSettings):
     log_json: bool = False
     log_level: LogLevel = "INFO"
 
-    database_url: str | None = Field(default=None, validation_alias=_named("database_url", "DATABASE_URL"))
+    database_url: str | None = Field(default=None, validation_alias=named("database_url", "DATABASE_URL"))
     database_pool: int = Field(default=20, ge=2, le=200)
 
     replicate_api_token: ApiToken | None = Field(
-        default=None, validation_alias=_named("replicate_api_token", "REPLICATE_API_TOKEN")
+        default=None, validation_alias=named("replicate_api_token", "REPLICATE_API_TOKEN")
     )
     # While tokens are changed: older ones of the same account, and a file of newer ones that is read when it changes.
     replicate_old_api_tokens: tuple[ApiToken, ...] = ()
     replicate_api_token_file: Path | None = Field(
-        default=None, validation_alias=_named("replicate_api_token_file", "REPLICATE_API_TOKEN_FILE")
+        default=None, validation_alias=named("replicate_api_token_file", "REPLICATE_API_TOKEN_FILE")
     )
     # More accounts, by a name of ours; the main one is called "replicate".
     replicate_accounts: dict[AccountName, ReplicateAccount] = {}
     replicate_base_url: WebAddress = Field(
-        default="https://api.replicate.com", validation_alias=_named("replicate_base_url", "REPLICATE_BASE_URL")
+        default="https://api.replicate.com", validation_alias=named("replicate_base_url", "REPLICATE_BASE_URL")
     )
     replicate_webhook_secret: SecretStr | None = Field(
         default=None,
-        validation_alias=_named(
+        validation_alias=named(
             "replicate_webhook_secret", "REPLICATE_WEBHOOK_SECRET", "REPLICATE_WEBHOOK_SIGNING_SECRET"
         ),
     )
@@ -168,22 +167,22 @@ class Settings(BaseSettings):
     unreachable_grace_s: Seconds = 3600
 
     aws_access_key_id: str | None = Field(
-        default=None, validation_alias=_named("aws_access_key_id", "AWS_ACCESS_KEY_ID")
+        default=None, validation_alias=named("aws_access_key_id", "AWS_ACCESS_KEY_ID")
     )
     aws_secret_access_key: SecretStr | None = Field(
-        default=None, validation_alias=_named("aws_secret_access_key", "AWS_SECRET_ACCESS_KEY")
+        default=None, validation_alias=named("aws_secret_access_key", "AWS_SECRET_ACCESS_KEY")
     )
     aws_session_token: SecretStr | None = Field(
-        default=None, validation_alias=_named("aws_session_token", "AWS_SESSION_TOKEN")
+        default=None, validation_alias=named("aws_session_token", "AWS_SESSION_TOKEN")
     )
     aws_region: str = Field(
-        default="us-east-1", validation_alias=_named("aws_region", "AWS_REGION", "AWS_DEFAULT_REGION")
+        default="us-east-1", validation_alias=named("aws_region", "AWS_REGION", "AWS_DEFAULT_REGION")
     )
     aws_endpoint_url: str | None = Field(
-        default=None, validation_alias=_named("aws_endpoint_url", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+        default=None, validation_alias=named("aws_endpoint_url", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
     )
     aws_s3_bucket_name: str | None = Field(
-        default=None, validation_alias=_named("aws_s3_bucket_name", "AWS_S3_BUCKET_NAME")
+        default=None, validation_alias=named("aws_s3_bucket_name", "AWS_S3_BUCKET_NAME")
     )
     storage_prefix: StoragePrefix = "generations"
     # Set when the bucket is public: links are this plus the key, and do not expire.
@@ -193,6 +192,7 @@ class Settings(BaseSettings):
     # Credits that come back to a lot that has expired meanwhile can be used for this long.
     expiry_grace_s: int = Field(default=86400, ge=0)
     engine: EngineSettings = EngineSettings()
+    inngest: InngestSettings = InngestSettings()
     admission: AdmissionSettings = AdmissionSettings()
     webhooks: WebhookSettings = WebhookSettings()
     uploads: UploadSettings = UploadSettings()

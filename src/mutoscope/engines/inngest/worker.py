@@ -1,0 +1,79 @@
+"""One step of a run: take the row's lease, make one move, say what comes next. Safe to be done twice, and at once."""
+
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from inngest import NonRetriableError, RetryAfterError
+from mutoscope.core.errors import MutoscopeError
+from mutoscope.engines.leases import Leases
+from mutoscope.generations import transitions
+from mutoscope.generations.advance import Next, advance_once, look
+from mutoscope.generations.machine import Machine
+
+RETRY_AFTER = timedelta(seconds=2)
+
+
+@contextmanager
+def for_inngest() -> Generator[None]:
+    """Say of our errors, in Inngest's words, whether trying again can help."""
+    try:
+        yield
+    except MutoscopeError as error:
+        if error.retryable:
+            raise RetryAfterError(error.detail, RETRY_AFTER, quiet=True) from error
+        raise NonRetriableError(error.detail, quiet=True) from error
+
+
+class StepWorker:
+    """What the functions call.
+
+    Args:
+        machine: The parts of the state machine.
+        leases: Keeps the lease of a step that takes long.
+    """
+
+    def __init__(self, machine: Machine, leases: Leases) -> None:
+        self._machine = machine
+        self._leases = leases
+
+    async def advance(self, generation_id: str, epoch: int, run: int | None) -> dict[str, Any]:
+        """Make the next move, if it is due and nobody else is at it.
+
+        Args:
+            generation_id: Which generation.
+            epoch: Of the lease that the caller was handed.
+            run: The number of the caller's run; ``None`` for a helper that is no run of its own.
+
+        Returns:
+            ``phase``: what comes next. ``due``: when (ISO 8601), ``None`` if there is nothing more to do for this run.
+            ``wait_s``: in how many seconds that is, 0 for at once. ``epoch``: of the lease to hand on.
+
+        Raises:
+            RetryAfterError: Something is down; nothing was lost.
+            NonRetriableError: There is no such generation, or another cause that trying again does not mend.
+        """
+        with for_inngest():
+            following = await self._advance(generation_id, epoch, run)
+        due = None if run is not None and following.run > run else following.due
+        wait_s = max((due - self._machine.clock.now()).total_seconds(), 0) if due else 0
+        return {"phase": following.phase, "due": _iso(due), "wait_s": wait_s, "epoch": following.epoch}
+
+    async def _advance(self, generation_id: str, epoch: int, run: int | None) -> Next:
+        machine, now = self._machine, self._machine.clock.now()
+        async with machine.commit("claim") as session:
+            row = await transitions.resume(
+                session, generation_id, epoch=epoch, run=run, now=now, lease=machine.policy.lease
+            )
+        if row is None:
+            return await look(machine, generation_id)
+        step = self._leases.hold(row, advance_once(machine, row))
+        # The step outlives its request: a server that hangs up must not break it off in the middle.
+        await asyncio.wait({step})
+        return await look(machine, generation_id) if step.cancelled() else step.result()
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
