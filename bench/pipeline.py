@@ -11,10 +11,12 @@ import asyncio
 import itertools
 import json
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from bench.inngest_engine import inngest
 from bench.load import Load, drive
 from bench.processes import Process, process
 from bench.service import service
@@ -26,6 +28,7 @@ ACCOUNTS = 32
 PATH = "/v1/generations"
 RUN_S = 0.3
 TARGET_LAG_MS = 50
+ENGINES = {"embedded": lambda: nullcontext(dict[str, Any]()), "inngest": inngest}
 
 
 @dataclass
@@ -94,7 +97,8 @@ def main() -> None:
         secret, files = here.runner.ready["webhook_secret"], here.directory / "floor"
         files.mkdir()
         with (
-            service(here) as mutoscope,
+            ENGINES[arguments.engine]() as driven,
+            service(here, **driven) as mutoscope,
             process("bench.floors.pipeline", here.floor_url, str(ACCOUNTS), here.runner.url, secret, files) as floor,
         ):
             ours = Side(
@@ -134,7 +138,7 @@ def _check(answer: Answer) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engine", choices=["embedded"], default="embedded")
+    parser.add_argument("--engine", choices=[*ENGINES], default="embedded")
     parser.add_argument("--database", choices=["sqlite", "postgres"], default="postgres")
     parser.add_argument("--count", type=int, default=300, help="generations of each side")
     parser.add_argument("--rounds", type=int, default=2)
