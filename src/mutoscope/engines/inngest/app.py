@@ -5,9 +5,9 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import inngest
 from inngest.connect import connect
 
-import inngest
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.settings import Settings
 from mutoscope.engines.claims import ClaimDue, Claims

@@ -11,6 +11,7 @@ from typing import Any
 
 import inngest
 from inngest import Concurrency, Context, Event, Function, Inngest, Priority, Throttle, TriggerCron, TriggerEvent
+
 from mutoscope.core.inngest_settings import InngestSettings
 from mutoscope.engines.inngest.worker import StepWorker, for_inngest
 from mutoscope.generations.states import Phase

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from inngest import NonRetriableError, RetryAfterError
+
 from mutoscope.core.errors import MutoscopeError
 from mutoscope.engines.leases import Leases
 from mutoscope.generations import transitions
