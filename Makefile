@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-WORKERS ?= 4
+WORKERS ?= 5
 # Words for a person to choose: neither make nor the shell reads them as a program.
 override PROMPT := $(value PROMPT)
 export PROMPT
