@@ -19,6 +19,9 @@ from mutoscope.generations.transitions import Fenced, stumble
 
 log = logging.getLogger(__name__)
 
+# A step is mostly quicker than its lease is long.
+LOOK_AGAIN = timedelta(seconds=1)
+
 Step = Callable[[Machine, Generation], Awaitable[Generation]]
 
 STEPS: dict[Phase, Step] = {
@@ -70,7 +73,7 @@ async def advance_once(machine: Machine, row: Generation) -> Next:
 
 
 async def look(machine: Machine, generation_id: str) -> Next:
-    """What a generation needs next, without touching it; while somebody holds it, not before their lease ends.
+    """What a generation needs next, without touching it; while somebody holds it, another look a little later.
 
     Raises:
         NotFound: There is no such generation.
@@ -79,8 +82,10 @@ async def look(machine: Machine, generation_id: str) -> Next:
         row = await session.get(Generation, generation_id)
     if row is None:
         raise NotFound(f"There is no generation {generation_id}.")
-    held = row.lease_until is not None and row.lease_until > machine.clock.now()
-    return Next(Phase(row.phase), row.lease_until if held and row.due_at else row.due_at, row.epoch, row.run)
+    now, due = machine.clock.now(), row.due_at
+    if due and row.lease_until and row.lease_until > now:
+        due = min(row.lease_until, now + LOOK_AGAIN)
+    return Next(Phase(row.phase), due, row.epoch, row.run)
 
 
 async def _step(machine: Machine, row: Generation) -> tuple[Generation | None, datetime | None]:
