@@ -8,6 +8,7 @@ import pytest
 
 from mutoscope.core.settings import Settings
 from mutoscope.engines.inngest.functions import REQUESTED, SIGNALED
+from mutoscope.generations import attempts
 from tests.inngest.standin import Run, StandIn, standin
 from tests.inngest.test_pipeline import completed, money_steps
 from tests.world import RunnerProcess, World, settings_for, until, world
@@ -98,7 +99,7 @@ async def test_two_runs_of_one_generation_are_one_too_many(
         row = await here.make(f"two {settings.database}", seconds=4)
         await until(lambda: _submitted(server, row.id))
         (first,) = server.runs_of("generation", row.id)
-        data = {**first.event["data"], "epoch": first.event["data"]["epoch"] + 50}
+        data = {**first.event["data"], "lease": 0, "run": first.event["data"]["run"] + 50}
         server.send({"id": "again", "name": REQUESTED, "data": data, "ts": 0})
         assert (await here.finish(row)).status == "completed"
         _, second = server.runs_of("generation", row.id)
@@ -199,3 +200,43 @@ async def test_what_is_no_request_is_refused(
 def test_the_names_of_events_are_for_good() -> None:
     """Runs under way during a deploy wait for them."""
     assert (REQUESTED, SIGNALED) == ("mutoscope/generation.requested", "mutoscope/generation.signaled")
+
+
+async def test_a_step_that_takes_long_is_not_taken_from_who_is_at_it(
+    settings: Settings, runner: RunnerProcess, server: StandIn
+) -> None:
+    """Whoever finds a row held learns of the lease, and must not use it: a second create is a second prediction."""
+    runner.plan({"do": {"create_delay_s": 3}})
+    async with world(settings, runner) as here:
+        row = await here.make(f"long {settings.database}", seconds=0.5)
+        await until(lambda: _runs(server, row.id))
+        (first,) = server.runs_of("generation", row.id)
+        for number in (50, 51):
+            data = {**first.event["data"], "lease": 0, "run": first.event["data"]["run"] + number}
+            server.send({"id": f"again {number}", "name": REQUESTED, "data": data, "ts": 0})
+        assert (await here.finish(row)).status == "completed"
+        async with here.runtime.database.read() as session:
+            (attempt,) = await attempts.of(session, row.id)
+        assert (attempt.number, attempt.doubted_at) == (1, None)
+        assert await here.audit() == []
+
+
+async def _runs(server: StandIn, generation_id: str) -> bool:
+    return bool(server.runs_of("generation", generation_id))
+
+
+async def test_a_run_of_many_turns_is_followed_by_another(
+    settings: Settings, runner: RunnerProcess, server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inngest ends a run after a thousand steps."""
+    monkeypatch.setattr("mutoscope.engines.inngest.functions.MAX_TURNS", 3)
+    async with world(settings, runner) as here:
+        row = await here.finish(await here.make(f"many turns {settings.database}", seconds=4))
+        assert row.status == "completed"
+        runs = server.runs_of("generation", row.id)
+        assert len(runs) > 1
+        for run in runs:
+            await until(lambda run=run: completed(run))
+        made = [one for run in runs for one in money_steps(run)]
+        assert [one for one in made if one not in ("go-on", "await")] == ["submit", "store", "settle"]
+        assert await here.audit() == []

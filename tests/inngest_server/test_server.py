@@ -65,7 +65,7 @@ async def test_events_that_come_again(settings: Settings, runner: RunnerProcess,
             data = {"generation_id": row.id, "account_id": row.account_id, "priority": 0, "phase": "submit"}
             for number in range(10):
                 event = {"id": f"{row.id}:{number % 3}", "name": "mutoscope/generation.requested"}
-                body = [event | {"data": data | {"epoch": number % 3}}]
+                body = [event | {"data": data | {"lease": number % 3, "run": number % 3}}]
                 (await http.post(server.events_url, json=body)).raise_for_status()
         ended = await here.finish(row, 60)
         assert (ended.status, len(runner.predictions(text))) == ("completed", 1)

@@ -43,14 +43,16 @@ class Next:
     Attributes:
         phase: What the next step will be.
         due: When; ``None`` when nothing more is to be done.
-        epoch: Names the lease that the next step takes over, if it is due at once.
+        epoch: Of its last lease.
         run: The newest run that has looked after it.
+        ours: Whether that lease is kept for the caller's next step. Another's is not to be taken.
     """
 
     phase: Phase
     due: datetime | None
     epoch: int
     run: int
+    ours: bool = False
 
 
 async def advance(machine: Machine, row: Generation) -> datetime | None:
@@ -69,7 +71,10 @@ async def advance(machine: Machine, row: Generation) -> datetime | None:
 async def advance_once(machine: Machine, row: Generation) -> Next:
     """One step of a row that is claimed. The lease is kept for the next one, if that is due at once."""
     moved, due = await _step(machine, row)
-    return Next(Phase((moved or row).phase), due, row.epoch, row.run) if due else await look(machine, row.id)
+    if due is None:
+        return await look(machine, row.id)
+    kept = moved is not None and moved.lease_until is not None
+    return Next(Phase((moved or row).phase), due, row.epoch, row.run, ours=kept)
 
 
 async def look(machine: Machine, generation_id: str) -> Next:

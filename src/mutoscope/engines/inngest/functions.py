@@ -78,7 +78,7 @@ class Functions:
 
         async def generation(ctx: Context) -> None:
             asked = ctx.event.data
-            await self._drive(ctx, step_name(str(asked["phase"])), _int(asked["epoch"]), run=_int(asked["epoch"]))
+            await self._drive(ctx, step_name(str(asked["phase"])), _int(asked["lease"]), run=_int(asked["run"]))
 
         throttle = Throttle(limit=settings.runs_per_minute, period=timedelta(minutes=1), burst=settings.runs_per_minute)
         return self._client.create_function(
@@ -98,7 +98,7 @@ class Functions:
     def _signal(self) -> Function[Any]:
         async def signal(ctx: Context) -> None:
             await ctx.step.sleep("yield", YIELD)
-            await self._drive(ctx, "signal", _int(ctx.event.data["epoch"]), run=None)
+            await self._drive(ctx, "signal", _int(ctx.event.data["lease"]), run=None)
 
         return self._client.create_function(
             fn_id="signal",
@@ -108,19 +108,20 @@ class Functions:
             concurrency=[Concurrency(limit=self._settings.steps)],
         )(signal)
 
-    async def _drive(self, ctx: Context, name: str, epoch: int, *, run: int | None) -> None:
+    async def _drive(self, ctx: Context, name: str, lease: int, *, run: int | None) -> None:
         """Step after step; a run waits as often as it must, a helper leaves as soon as it would have to."""
         generation_id = str(ctx.event.data["generation_id"])
+        at: Mapping[str, Any] = {}
         for turn in range(1, MAX_TURNS + 1):
-            at = await ctx.step.run(name, self._worker.advance, generation_id, epoch, run)
+            at = await ctx.step.run(name, self._worker.advance, generation_id, lease, run)
             if at["due"] is None or (run is None and at["wait_s"]):
                 return
-            epoch, name = at["epoch"], step_name(at["phase"])
+            lease, name = at["lease"], step_name(at["phase"])
             if at["wait_s"]:
-                epoch = await _wait(ctx, f"wait-{turn}", generation_id, at)
+                lease = await _wait(ctx, f"wait-{turn}", generation_id, at)
                 name = f"await-{turn}" if at["phase"] == Phase.AWAIT else name
-        again = dict(ctx.event.data) | {"epoch": epoch, "phase": name}
-        await ctx.step.send_event("go-on", Event(id=f"{generation_id}:{epoch}", name=REQUESTED, data=again))
+        again = dict(ctx.event.data) | {"lease": lease, "run": at["epoch"], "phase": at["phase"]}
+        await ctx.step.send_event("go-on", Event(id=f"{ctx.run_id}:on", name=REQUESTED, data=again))
 
     def _ended(self, fn_id: str, event: str, handler: Callable[[Context], Awaitable[None]]) -> Function[Any]:
         """A run that ended otherwise than by itself must not take its generation with it."""
@@ -148,17 +149,17 @@ class Functions:
 
 
 async def _wait(ctx: Context, name: str, generation_id: str, at: Mapping[str, Any]) -> int:
-    """Until the row is due, or until it is said to be; the epoch to go on with."""
+    """Until the row is due, or until it is said to be; the lease to go on with."""
     if at["wait_s"] < SHORT_S:
         await ctx.step.sleep_until(name, datetime.fromisoformat(at["due"]))
-        return at["epoch"]
+        return at["lease"]
     said = await ctx.step.wait_for_event(
         name,
         event=SIGNALED,
         if_exp=f"async.data.generation_id == '{generation_id}'",
         timeout=timedelta(seconds=ceil(at["wait_s"])),
     )
-    return _int(said.data["epoch"]) if said else at["epoch"]
+    return _int(said.data["lease"]) if said else at["lease"]
 
 
 def _cause(ctx: Context) -> Mapping[str, Any]:
@@ -169,5 +170,5 @@ def _cause(ctx: Context) -> Mapping[str, Any]:
 
 def _int(value: object) -> int:
     if not isinstance(value, int):
-        raise inngest.NonRetriableError(f"{value!r} is no epoch")
+        raise inngest.NonRetriableError(f"{value!r} is no number of a lease or a run")
     return value

@@ -101,5 +101,5 @@ class InngestEngine:
 
 
 def _event(name: str, row: Generation) -> Event:
-    ids = {"generation_id": row.id, "account_id": row.account_id, "epoch": row.epoch}
+    ids = {"generation_id": row.id, "account_id": row.account_id, "lease": row.epoch, "run": row.epoch}
     return Event(id=f"{row.id}:{row.epoch}", name=name, data={**ids, "priority": row.priority, "phase": row.phase})

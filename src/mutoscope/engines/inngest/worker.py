@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from inngest import NonRetriableError, RetryAfterError
@@ -15,6 +15,8 @@ from mutoscope.generations.advance import Next, advance_once, look
 from mutoscope.generations.machine import Machine
 
 RETRY_AFTER = timedelta(seconds=2)
+# Epochs begin at 1.
+NO_LEASE = 0
 
 
 @contextmanager
@@ -40,33 +42,35 @@ class StepWorker:
         self._machine = machine
         self._leases = leases
 
-    async def advance(self, generation_id: str, epoch: int, run: int | None) -> dict[str, Any]:
+    async def advance(self, generation_id: str, lease: int, run: int | None) -> dict[str, Any]:
         """Make the next move, if it is due and nobody else is at it.
 
         Args:
             generation_id: Which generation.
-            epoch: Of the lease that the caller was handed.
+            lease: The epoch of the one that the caller was handed; ``NO_LEASE`` if it was handed none.
             run: The number of the caller's run; ``None`` for a helper that is no run of its own.
 
         Returns:
             ``phase``: what comes next. ``due``: when (ISO 8601), ``None`` if there is nothing more to do for this run.
-            ``wait_s``: in how many seconds that is, 0 for at once. ``epoch``: of the lease to hand on.
+            ``wait_s``: in how many seconds that is, 0 for at once. ``lease``: what to hand on. ``epoch``: of the row.
 
         Raises:
             RetryAfterError: Something is down; nothing was lost.
             NonRetriableError: There is no such generation, or another cause that trying again does not mend.
         """
         with for_inngest():
-            following = await self._advance(generation_id, epoch, run)
+            following = await self._advance(generation_id, lease, run)
         due = None if run is not None and following.run > run else following.due
         wait_s = max((due - self._machine.clock.now()).total_seconds(), 0) if due else 0
-        return {"phase": following.phase, "due": _iso(due), "wait_s": wait_s, "epoch": following.epoch}
+        handed_on = following.epoch if following.ours else NO_LEASE
+        found = {"phase": following.phase, "due": due.isoformat() if due else None, "wait_s": wait_s}
+        return {**found, "lease": handed_on, "epoch": following.epoch}
 
-    async def _advance(self, generation_id: str, epoch: int, run: int | None) -> Next:
+    async def _advance(self, generation_id: str, lease: int, run: int | None) -> Next:
         machine, now = self._machine, self._machine.clock.now()
         async with machine.commit("claim") as session:
             row = await transitions.resume(
-                session, generation_id, epoch=epoch, run=run, now=now, lease=machine.policy.lease
+                session, generation_id, epoch=lease, run=run, now=now, lease=machine.policy.lease
             )
         if row is None:
             return await look(machine, generation_id)
@@ -74,7 +78,3 @@ class StepWorker:
         # The step outlives its request: a server that hangs up must not break it off in the middle.
         await asyncio.wait({step})
         return await look(machine, generation_id) if step.cancelled() else step.result()
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
