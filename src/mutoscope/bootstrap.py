@@ -23,7 +23,8 @@ from mutoscope.core.killpoints import KillAt, KillPoints, NoKillPoints
 from mutoscope.core.settings import Settings
 from mutoscope.db import migrate
 from mutoscope.db.engine import Database
-from mutoscope.driving import Drive, Parts, chores_of, limits_of
+from mutoscope.driving import Drive, Parts, chores_of, limits_of, own_chores_of
+from mutoscope.generations.admission import Limits
 from mutoscope.generations.as_prediction import PredictionBodies
 from mutoscope.generations.copies import Copies
 from mutoscope.generations.inputs import InputFiles
@@ -125,23 +126,28 @@ async def open_runtime(settings: Settings, *, base_url: str = "http://127.0.0.1:
         )
         poster = Poster(timeout_s=settings.webhooks.timeout_s, public_only=settings.environment == "production")
         stack.push_async_callback(poster.aclose)
-        runtime = _runtime(settings, machine, signals, providers, poster, base_url)
+        runtime = _runtime(settings, _Opened(machine, signals, providers, links, poster, base_url))
         stack.push_async_callback(runtime.catalog.aclose)
         stack.push_async_callback(runtime.pages.aclose)
         stack.push_async_callback(runtime.streams.aclose)
         yield runtime
 
 
-def _runtime(
-    settings: Settings,
-    machine: Machine,
-    signals: Signals,
-    providers: Mapping[str, Replicate],
-    poster: Poster,
-    base_url: str,
-) -> Runtime:
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What is open, and what was told of this process."""
+
+    machine: Machine
+    signals: Signals
+    providers: Mapping[str, Replicate]
+    links: LinkSigner
+    poster: Poster
+    base_url: str
+
+
+def _runtime(settings: Settings, opened: _Opened) -> Runtime:
+    machine, signals, providers, links = opened.machine, opened.signals, opened.providers, opened.links
     database, clock = machine.database, machine.clock
-    links = open_links(settings, base_url)
     owners = Owners(Entries(settings.models).all(), main=next(iter(providers)))
     catalog = Catalog(database, clock, settings.models, _schemas(owners, providers), default=settings.default_model)
     limits = {name: limits_of(settings, name) for name in providers}
@@ -157,7 +163,7 @@ def _runtime(
         placement=Placement({name: one.settings.creates_per_minute for name, one in limits.items()}),
     )
     webhook_secrets = WebhookSecrets(database, clock, machine.kill)
-    sender = Sender(clock, webhook_secrets, poster, {KIND: PredictionBodies(generations, links).render})
+    sender = Sender(clock, webhook_secrets, opened.poster, {KIND: PredictionBodies(generations, links).render})
     courier = Courier(database, clock, sender, settings.webhooks, machine.kill)
     signals.on_change(courier.ring)
     return Runtime(
@@ -168,9 +174,7 @@ def _runtime(
         catalog=catalog,
         generations=generations,
         machine=machine,
-        drive=DRIVES[settings.engine.kind](
-            Parts(settings, machine, signals, limits, generations, chores_of(machine, providers, uploads), base_url)
-        ),
+        drive=DRIVES[settings.engine.kind](_parts(settings, opened, limits, generations)),
         signals=signals,
         bell=machine.bell,
         provider=next(iter(providers.values())),
@@ -181,6 +185,20 @@ def _runtime(
         courier=courier,
         uploads=uploads,
         streams=Streams(machine, generations, settings.streams),
+    )
+
+
+def _parts(settings: Settings, opened: _Opened, limits: Mapping[str, Limits], generations: Generations) -> Parts:
+    machine = opened.machine
+    return Parts(
+        settings=settings,
+        machine=machine,
+        signals=opened.signals,
+        limits=limits,
+        generations=generations,
+        chores=chores_of(machine, machine.inputs.uploads),
+        own_chores=own_chores_of(settings, machine.clock, opened.providers),
+        base_url=opened.base_url,
     )
 
 

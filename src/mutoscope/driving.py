@@ -1,6 +1,6 @@
 """What moves generations in this process: an engine, the work that is due by the clock, and what the engine serves."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -33,7 +33,9 @@ class Parts:
     signals: Signals
     limits: Mapping[str, Limits]
     generations: Generations
+    # What one process does for all, and what each must do for itself.
     chores: Mapping[str, Chore]
+    own_chores: Sequence[Chore]
     # Where this process itself reaches its API.
     base_url: str
 
@@ -62,7 +64,7 @@ def embedded(parts: Parts) -> Drive:
     async def connect() -> None:
         raise ConfigurationError('--connect is for engine.kind = "inngest"; the embedded engine needs no connection')
 
-    return Drive(engine, Chores([*parts.chores.values()]), lambda app: None, connect)
+    return Drive(engine, Chores([*parts.own_chores, *parts.chores.values()]), lambda app: None, connect)
 
 
 def inngest(parts: Parts) -> Drive:
@@ -80,7 +82,7 @@ def inngest(parts: Parts) -> Drive:
 
     claims = partial(Claims, parts.machine, parts.limits, parts.signals, sweep_s=parts.settings.engine.sweep_s)
     app = App(parts.settings, parts.machine, parts.signals, claims, parts.generations.cancel, parts.chores)
-    chores: list[Chore] = []
+    chores = [*parts.own_chores]
 
     def mount(api: Any) -> None:
         app.mount(api)
@@ -111,18 +113,21 @@ def limits_of(settings: Settings, name: str) -> Limits:
     return Limits(own.admission if own else settings.admission, caps)
 
 
-def chores_of(machine: Machine, providers: Mapping[str, Replicate], uploads: Uploads) -> dict[str, Chore]:
-    """What is due by the clock, by name."""
+def chores_of(machine: Machine, uploads: Uploads) -> dict[str, Chore]:
+    """What is due by the clock, by name, wherever it is done."""
     database, clock = machine.database, machine.clock
-    learn = {f"learn-secret-{name}": _learn_secret(one, clock) for name, one in providers.items()}
     return {
-        **(learn if machine.policy.webhook_url else {}),
         "expire-lots": expire_lots(database, clock),
         "forget-messages": forget_messages(database, clock),
         "forget-streams": forget_streams(database, clock),
         "forget-deliveries": forget_deliveries(database, clock),
         "remove-uploads": uploads.remove_old,
     }
+
+
+def own_chores_of(settings: Settings, clock: Clock, providers: Mapping[str, Replicate]) -> Sequence[Chore]:
+    """What every process must do for itself: it keeps what it learns in memory."""
+    return [_learn_secret(one, clock) for one in providers.values()] if settings.webhooks_on else []
 
 
 def _learn_secret(provider: Replicate, clock: Clock) -> Chore:

@@ -21,6 +21,7 @@ from tests.world import CREDITS, RunnerProcess, runner_process
 MANY = 100
 PRICE = 2
 MODELS = f"""
+doubt_window_s = 10
 [engine]
 lease_s = 2
 [admission]

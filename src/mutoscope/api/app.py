@@ -78,7 +78,8 @@ def build_app(runtime: Runtime, *, run_engine: bool) -> FastAPI:
     app.state.runtime = runtime
     door = front_door(runtime)
     app.mount(PATH, door)
-    runtime.drive.mount(app)
+    if run_engine:
+        runtime.drive.mount(app)
     problems.install(app)
     app.add_middleware(BodyLimit, upload_bytes=runtime.settings.uploads.max_bytes)
     app.state.methods = [(compile_path(path)[0], {"GET", "HEAD"}) for path in ("/docs", "/openapi.json")]
