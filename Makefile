@@ -19,7 +19,7 @@ help: ## List these commands
 run: $(VENV)/.run ## Show it: two paid generations, then keep serving (ONCE=1 ends; PROMPT="…" sets the prompt)
 	@$(BIN)/mutoscope demo $(DEMO_ARGS)
 
-test: check ## The gates and the whole test suite, on SQLite and PostgreSQL
+test: check ## The gates and the test suite, on SQLite and PostgreSQL
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -q
 
 test-fast: $(VENV)/.dev ## The suite without its slow tests

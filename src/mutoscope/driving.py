@@ -48,23 +48,20 @@ class Drive:
         engine: Moves generations.
         chores: What this process does by the clock.
         mount: Adds the routes that the engine needs to the API's application.
-        connect: Makes steps over a connection of its own until it is cancelled, where the engine can.
+        connect: Makes steps over a connection of its own until it is cancelled; only of an engine that needs one where
+            it has no ``mount``.
     """
 
     engine: Engine
     chores: Chores
     mount: Callable[[Any], None]
-    connect: Callable[[], Coroutine[Any, Any, None]]
+    connect: Callable[[], Coroutine[Any, Any, None]] | None
 
 
 def embedded(parts: Parts) -> Drive:
     """The engine in this process: needs nothing else."""
     engine = EmbeddedEngine(parts.machine, parts.limits, parts.signals, parts.settings.engine)
-
-    async def connect() -> None:
-        raise ConfigurationError('--connect is for engine.kind = "inngest"; the embedded engine needs no connection')
-
-    return Drive(engine, Chores([*parts.own_chores, *parts.chores.values()]), lambda app: None, connect)
+    return Drive(engine, Chores([*parts.own_chores, *parts.chores.values()]), lambda app: None, None)
 
 
 def inngest(parts: Parts) -> Drive:
@@ -102,7 +99,8 @@ async def announce(url: str) -> None:
             answer = await http.put(url)
     except httpx.TransportError as error:
         raise Unavailable(f"The functions could not be announced to Inngest through {url}: {error}") from error
-    if answer.is_error:
+    # The SDK passes a server's refusal on as if it were none.
+    if answer.is_error or '"error"' in answer.text:
         raise Unavailable(f"The functions could not be announced to Inngest: {answer.text[:300]}")
 
 

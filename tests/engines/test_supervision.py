@@ -9,7 +9,7 @@ import pytest
 from mutoscope.api.serving import listen
 from mutoscope.cli.serve import _serve
 from mutoscope.cli.worker import _work
-from mutoscope.core.errors import PartEnded
+from mutoscope.core.errors import ConfigurationError, PartEnded
 from tests.api.service import service
 from tests.world import RunnerProcess, settings_for
 
@@ -53,3 +53,12 @@ async def test_a_worker_ends(database_url: str, tmp_path: Path, runner: RunnerPr
     await _kill_the_engine()
     with pytest.raises(PartEnded, match="engine"):
         await asyncio.wait_for(working, 30)
+
+
+@pytest.mark.parametrize(("kind", "connect"), [("embedded", True), ("inngest", False)])
+async def test_a_worker_that_could_make_no_step_is_refused(
+    kind: str, connect: bool, database_url: str, tmp_path: Path, runner: RunnerProcess
+) -> None:
+    settings = settings_for(database_url, tmp_path, runner, engine={"kind": kind}, inngest_dev="http://127.0.0.1:9")
+    with pytest.raises(ConfigurationError, match="--connect"):
+        await asyncio.wait_for(_work(settings, connect=connect), 30)

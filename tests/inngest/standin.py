@@ -254,7 +254,11 @@ async def standin(*, signing_key: str | None = None) -> AsyncGenerator[StandIn]:
         server.functions = {one["id"]: one for one in asked["functions"]}
         return JSONResponse({"ok": True, "modified": True, "status": 200})
 
+    async def health(_: Request) -> JSONResponse:
+        return JSONResponse({"status": 503 if server.down else 200}, 503 if server.down else 200)
+
     routes = [
+        Route("/health", health),
         Route("/e/{key}", take, methods=["POST"]),
         Route("/fn/register", register, methods=["POST"]),
     ]

@@ -11,11 +11,13 @@ from sqlalchemy import func, select
 
 from mutoscope.bootstrap import open_runtime
 from mutoscope.core.settings import Settings
+from mutoscope.generations import attempts
 from mutoscope.generations.models import Generation
 from mutoscope.generations.service import NewGeneration
 from mutoscope.generations.states import IN_FLIGHT, Phase
 from mutoscope.ledger.models import CreditLot
 from tests.crash.victim import Order, run_until_killed
+from tests.engines.workers import connected_worker
 from tests.inngest_server.server import InngestServer
 from tests.world import PRICE, RunnerProcess, World, grant, until, world
 
@@ -221,4 +223,28 @@ async def test_five_hundred(settings: Settings, runner: RunnerProcess, tmp_path:
             assert (await here.finish(row, 240)).status == "completed"
         assert len(runner.predictions(text)) == MANY
         assert await here.balance() == (0, 0, MANY * PRICE)
+        assert await here.audit() == []
+
+
+@pytest.mark.slow
+async def test_a_connected_worker(settings: Settings, runner: RunnerProcess) -> None:
+    """It makes the steps, and when it is told to stop it ends the one under way and takes no other."""
+    runner.plan({"do": {"create_delay_s": 3}})
+    async with open_runtime(settings) as runtime:
+        account = await runtime.accounts.create("user-1")
+        await grant(runtime, account.id, 1000)
+        here = World(runtime, runner, account.id)
+        text = f"connected {settings.database}"
+        with connected_worker(settings) as process:
+            row = await here.make(text, seconds=1)
+            await until(lambda: in_phase(here, row, Phase.SUBMITTING), 60)
+            process.terminate()
+            await asyncio.to_thread(process.join, 30)
+            assert process.exitcode == 0
+        async with runtime.database.read() as session:
+            (attempt,) = await attempts.of(session, row.id)
+        assert (attempt.state, attempt.doubted_at) == ("bound", None), "the step under way was finished"
+        with connected_worker(settings):
+            ended = await here.finish(row, 120)
+        assert (ended.status, len(runner.predictions(text))) == ("completed", 1)
         assert await here.audit() == []

@@ -11,7 +11,7 @@ from mutoscope.bootstrap import Runtime, open_runtime, running
 from mutoscope.cli.output import note, say
 from mutoscope.cli.setup import prepare, settings_of, warn_of_unknown_variables
 from mutoscope.core import loop
-from mutoscope.core.errors import PartEnded
+from mutoscope.core.errors import ConfigurationError, PartEnded
 from mutoscope.core.settings import Settings
 from mutoscope.core.stopping import ended_before, stop_signals
 
@@ -38,10 +38,16 @@ async def _work(settings: Settings, *, connect: bool) -> None:
 
 @asynccontextmanager
 async def _connected(runtime: Runtime, *, connect: bool) -> AsyncGenerator[list[asyncio.Task[None]]]:
-    """The connection's task, if there is to be one; it ends by itself only if the engine has no connection."""
-    if not connect:
+    """The connection's task, if the engine makes its steps over one."""
+    if runtime.drive.connect is None:
+        if connect:
+            raise ConfigurationError(
+                "--connect is for engine.kind = 'inngest'; the embedded engine needs no connection."
+            )
         yield []
         return
+    if not connect:
+        raise ConfigurationError("With engine.kind = 'inngest' a worker makes steps over a connection: add --connect.")
     task = asyncio.create_task(runtime.drive.connect())
     try:
         yield [task]

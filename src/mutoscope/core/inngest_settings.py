@@ -26,8 +26,8 @@ class InngestVariables(BaseModel):
     inngest_signing_key: SecretStr | None = Field(
         default=None, validation_alias=named("inngest_signing_key", "INNGEST_SIGNING_KEY")
     )
-    # A development server: nothing is signed. Refused in production.
-    inngest_dev: bool = Field(default=False, validation_alias=named("inngest_dev", "INNGEST_DEV"))
+    # A development server, perhaps with its address: nothing is signed. Refused in production.
+    inngest_dev: bool | WebAddress = Field(default=False, validation_alias=named("inngest_dev", "INNGEST_DEV"))
     # Of a server of one's own; unset: Inngest's cloud, or with `inngest_dev` port 8288 of this machine.
     inngest_base_url: WebAddress | None = Field(
         default=None, validation_alias=named("inngest_base_url", "INNGEST_BASE_URL")

@@ -9,6 +9,7 @@ from pathlib import Path
 from mutoscope.storage.base import ObjectExists
 
 _REMEMBERED = 10_000
+_ROOT = Path()
 
 
 class Folders:
@@ -23,15 +24,22 @@ class Folders:
 
     def make(self, folder: Path) -> None:
         """Make ``folder``, and those above it that are missing, for good."""
-        missing = [one for one in (self._root, *self._root.parents) if not one.exists()]
-        for one in reversed(missing):
-            if _make_folder(one):
-                flush_folder(one.parent)
+        if _ROOT not in self._lasting or not self._root.exists():
+            self._make_root()
         below = folder.relative_to(self._root)
         for part in reversed([below, *below.parents][:-1]):
             if _make_folder(self._root / part) or part not in self._lasting:
                 flush_folder((self._root / part).parent)
                 self._remember(part)
+
+    def _make_root(self) -> None:
+        """Whoever made it, or what is above it, may have died before that was flushed."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        for above in self._root.absolute().parents:
+            if not os.access(above, os.R_OK | os.W_OK):
+                break  # what is below was not made by us
+            flush_folder(above)
+        self._remember(_ROOT)
 
     def _remember(self, part: Path) -> None:
         if len(self._lasting) >= _REMEMBERED:

@@ -67,27 +67,41 @@ class App:
         serve(api, self._client, self._functions, serve_origin=origin)
 
     async def connect(self) -> None:
-        """Make steps over a connection that is made again whenever it breaks: the SDK's own gives up after a while."""
+        """Make steps over a connection that is made again whenever it breaks: the SDK's own gives up after a while.
+
+        Cancelled, it takes no more steps, and ends when those under way have.
+        """
         while True:
             try:
-                await connect([(self._client, self._functions)], shutdown_signals=[]).start()
+                await self._connection()
                 log.warning("the connection to Inngest ended; it is made again")
             except Exception as error:  # noqa: BLE001 - the SDK has no one error for a server that is away
                 log.warning("the connection to Inngest broke; it is made again: %s", error)
             await asyncio.sleep(RECONNECT_S)
 
+    async def _connection(self) -> None:
+        connection = connect([(self._client, self._functions)], shutdown_signals=[])
+        working = asyncio.create_task(connection.start(), name="connection")
+        try:
+            await asyncio.shield(working)
+        except asyncio.CancelledError:
+            await connection.close()
+            await asyncio.wait({working}, timeout=self._settings.engine.shutdown_s)
+            raise
+
 
 def _client(settings: Settings) -> inngest.Inngest:
     event_key, signing_key = settings.inngest_event_key, settings.inngest_signing_key
-    if not settings.inngest_dev and not (event_key and signing_key):
+    dev = settings.inngest_dev
+    if not dev and not (event_key and signing_key):
         raise ConfigurationError(
             'engine.kind = "inngest" needs INNGEST_EVENT_KEY and INNGEST_SIGNING_KEY, or INNGEST_DEV=1 for a '
             "development server"
         )
-    base_url = settings.inngest_base_url or (DEV_SERVER if settings.inngest_dev else None)
+    base_url = settings.inngest_base_url or ((dev if isinstance(dev, str) else DEV_SERVER) if dev else None)
     return inngest.Inngest(
         app_id=settings.inngest.app_id,
-        is_production=not settings.inngest_dev,
+        is_production=not dev,
         api_base_url=base_url,
         event_api_base_url=base_url,
         event_key=event_key.get_secret_value() if event_key else None,

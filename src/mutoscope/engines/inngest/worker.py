@@ -14,20 +14,21 @@ from mutoscope.generations import transitions
 from mutoscope.generations.advance import Next, advance_once, look
 from mutoscope.generations.machine import Machine
 
-RETRY_AFTER = timedelta(seconds=2)
 # Epochs begin at 1.
 NO_LEASE = 0
 
 
 @contextmanager
 def for_inngest() -> Generator[None]:
-    """Say of our errors, in Inngest's words, whether trying again can help."""
+    """Say of our errors, in Inngest's words, whether and when trying again can help; else its own back-off holds."""
     try:
         yield
     except MutoscopeError as error:
-        if error.retryable:
-            raise RetryAfterError(error.detail, RETRY_AFTER, quiet=True) from error
-        raise NonRetriableError(error.detail, quiet=True) from error
+        if not error.retryable:
+            raise NonRetriableError(error.detail, quiet=True) from error
+        if after_s := getattr(error, "retry_after_s", None):
+            raise RetryAfterError(error.detail, timedelta(seconds=after_s), quiet=True) from error
+        raise
 
 
 class StepWorker:
@@ -55,7 +56,8 @@ class StepWorker:
             ``wait_s``: in how many seconds that is, 0 for at once. ``lease``: what to hand on. ``epoch``: of the row.
 
         Raises:
-            RetryAfterError: Something is down; nothing was lost.
+            MutoscopeError: Something is down; nothing was lost.
+            RetryAfterError: The same, and it is known for how long.
             NonRetriableError: There is no such generation, or another cause that trying again does not mend.
         """
         with for_inngest():
