@@ -62,6 +62,8 @@ def test_anything_else_needs_a_default_price(reference: str) -> None:
         (f"owner/film:{NEW}", f"owner/film:{ONE}"),
         ("Owner/Paint", "owner/paint"),
         (f"owner/Film:{NEW}", f"owner/film:{ONE}"),
+        ("deployments/Owner/paint", "deployments/owner/paint"),
+        ("deployments/owner/PAINT", "deployments/owner/paint"),
     ],
 )
 @pytest.mark.parametrize("default", [DEFAULT, BARE])

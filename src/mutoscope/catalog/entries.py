@@ -101,21 +101,19 @@ class Entries:
     def _ad_hoc(self, reference: ModelReference) -> CatalogEntry | None:
         if self._default is None or len(str(reference)) > MAX_REFERENCE_CHARS:
             return None
-        if reference.kind != "deployment":
-            self._refuse_to_undercut(reference, self._default)
+        self._refuse_to_undercut(reference, self._default)
         terms = {name: getattr(self._default, name) for name in ModelTerms.model_fields}
         return CatalogEntry(str(reference), ModelSettings(reference=str(reference), **terms), reference)
 
     def _refuse_to_undercut(self, wanted: ModelReference, default: DefaultModelSettings) -> None:
-        """A model with a price of its own is not to be had for the default price, by another of its versions."""
+        """What has a price of its own is not to be had for the default one, by another version or another spelling."""
         priced = [one for one in self._by_alias.values() if one.settings.kind == "prediction"]
         if wanted.model is None:
             if priced and not default.bare_versions:
                 raise _of_which_model(wanted)
             return
         for one in priced:
-            model = one.reference.model
-            if model and one.reference.kind != "deployment" and model.lower() == wanted.model.lower():
+            if _same_name(one.reference, wanted):
                 raise _has_its_own(wanted, one)
 
 
@@ -130,7 +128,7 @@ def _of_which_model(wanted: ModelReference) -> NotPriced:
 
 def _has_its_own(wanted: ModelReference, entry: CatalogEntry) -> NotPriced:
     return NotPriced(
-        f"{wanted} has no price here: its model has one of its own, for {entry.reference}, so the default price is not "
+        f"{wanted} has no price here: {entry.reference} has one of its own, so the default price is not "
         f"for it. Ask for {entry.reference}. Whoever operates this service can give it another entry in "
         f'mutoscope.toml: [models.{entry.alias}-2] reference = "{wanted}" price = {{ per_run = 1 }}.'
     )
@@ -143,6 +141,13 @@ def _training_not_priced(reference: ModelReference) -> NotPriced:
         f'one in mutoscope.toml: [models.train-{name}] reference = "{reference}" kind = "training" '
         "price = { per_predict_second = 1 }. The price of [default_model] is for predictions only."
     )
+
+
+def _same_name(one: ModelReference, other: ModelReference) -> bool:
+    """Whether both name one model, or one deployment, whatever the case of its letters: they may have equal names."""
+    if one.model is None or other.model is None or (one.kind == "deployment") != (other.kind == "deployment"):
+        return False
+    return one.model.lower() == other.model.lower()
 
 
 def _is_same(entry: ModelReference, wanted: ModelReference) -> bool:
