@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy import text
 
 from mutoscope.api.app import build_app
 from mutoscope.api.serving import listen, serving, url_of
 from mutoscope.bootstrap import Runtime, open_runtime, running
 from mutoscope.core.findings import Finding
 from mutoscope.core.settings import Settings
+from mutoscope.db import Database
 from mutoscope.events import audit as events_audit
 from mutoscope.generations import audit as generations_audit
 from mutoscope.generations.models import Generation
@@ -189,3 +191,10 @@ async def until(condition: Any, timeout_s: float = 20) -> Any:
         while not (found := await condition()):
             await asyncio.sleep(0.02)
         return found
+
+
+async def waits_for_lock(database: Database) -> bool:
+    """Whether a transaction waits for another's lock. PostgreSQL only: SQLite has but one writer."""
+    waiting = text("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
+    async with database.read() as session:
+        return (await session.execute(waiting)).first() is not None

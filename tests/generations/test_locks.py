@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import update
 
 from mutoscope.bootstrap import Runtime, open_runtime
 from mutoscope.generations import attempts, telling, watch
@@ -14,10 +14,9 @@ from mutoscope.generations.models import Generation
 from mutoscope.generations.states import Phase
 from mutoscope.generations.transitions import claim_one, move
 from mutoscope.replicate_protocol.predictions import Prediction
-from tests.world import RunnerProcess, grant, settings_for, until
+from tests.world import RunnerProcess, grant, settings_for, until, waits_for_lock
 
 LEASE = timedelta(seconds=60)
-_WAITING = text("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
 
 
 async def _waits(runtime: Runtime) -> Generation:
@@ -46,13 +45,9 @@ async def test_a_poll_and_a_webhook_at_once_do_not_wait_in_a_circle(
         row, now = await _waits(runtime), runtime.clock.now()
         said = Prediction(id="p1", status="processing", created_at=now, input={}, logs="news", model="m", version="v")
 
-        async def poll_waits() -> bool:
-            async with runtime.database.read() as session:
-                return (await session.execute(_WAITING)).first() is not None
-
         async with runtime.database.write() as session:  # as a webhook does, with a pause between its two locks
             await session.execute(update(Generation).where(Generation.id == row.id).values(logs="news"))
             poll = asyncio.create_task(watch._still_running(runtime.machine, row, said, now))
-            await until(poll_waits)
+            await until(lambda: waits_for_lock(runtime.database))
             await telling.progressed(session, row.id, row.account_id, row.webhook, now=now)
         assert (await poll).phase == Phase.AWAIT

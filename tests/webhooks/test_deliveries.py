@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from mutoscope.core.clock import Clock, ManualClock
@@ -13,6 +14,7 @@ from mutoscope.webhooks import deliveries
 from mutoscope.webhooks.deliveries import PROGRESS_EVERY, ClaimLimits, Owed
 from mutoscope.webhooks.models import WebhookDelivery
 from tests.webhooks.conftest import People
+from tests.world import until, waits_for_lock
 
 LEASE = timedelta(seconds=30)
 
@@ -252,6 +254,22 @@ async def test_what_is_dropped_is_not_sent_nor_waited_for(
     await desk.replace("g1:progress", owed(people.ann, "g1"))
     (only,) = await desk.claim()
     assert only.event == "completed"
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_what_a_sender_is_writing_at_this_moment_is_dropped_too(
+    database: Database, clock: ManualClock, people: People
+) -> None:
+    desk, news = Desk(database, clock), owed(people.ann, "g1", "progress", max_attempts=1)
+    await desk.progress(news)
+    (progress,) = await desk.claim()
+    await desk.progress(news)
+    async with database.write() as session:
+        assert not await deliveries.write(session, progress, state="delivered", due_at=None, ended_at=clock.now())
+        ended = asyncio.create_task(desk.replace(news.key, owed(people.ann, "g1")))
+        await until(lambda: waits_for_lock(database))
+    await ended
+    assert {one.event: one.state for one in await desk.all()} == {"progress": "dropped", "completed": "pending"}
 
 
 async def test_what_ended_is_forgotten_in_time(database: Database, clock: ManualClock, people: People) -> None:

@@ -94,9 +94,10 @@ async def owe_progress(session: AsyncSession, owed: Owed, *, now: datetime) -> N
 async def drop(session: AsyncSession, key: str, *, now: datetime) -> None:
     """There is later news: what was not sent yet under ``key`` is not sent. It waits for what is being sent."""
     owed = (_rows.c.key == key, _rows.c.due_at.is_not(None))
+    # First, because it waits for who is writing the row: what he made of it may be one more that was not sent yet.
+    await session.execute(update(_rows).where(*owed).values(newer_news=False))
     unsent = update(_rows).where(*owed, _rows.c.attempts == 0).values(state="dropped", due_at=None, ended_at=now)
     await session.execute(unsent)
-    await session.execute(update(_rows).where(*owed).values(newer_news=False))
 
 
 async def next_due(session: AsyncSession) -> datetime | None:
