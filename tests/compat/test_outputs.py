@@ -77,10 +77,7 @@ async def test_from_a_bucket_it_comes_whole_without_a_redirect(
         database_url,
         tmp_path,
         runner,
-        aws_s3_bucket_name=seaweedfs.create_bucket(),
-        aws_endpoint_url=seaweedfs.endpoint,
-        aws_access_key_id=seaweedfs.access_key_id,
-        aws_secret_access_key=seaweedfs.secret_access_key,
+        **seaweedfs.new_bucket(),
     )
     async with service(settings, runner) as here, here.person("ann") as ann, door(here.url, ann.key) as anns:
         done = await anns.run(output="file", size_bytes=3_000_000)

@@ -42,6 +42,11 @@ class SeaweedServer:
             raise ServerFailed(f"The bucket {name} was not made: {status}")
         return name
 
+    def new_bucket(self) -> dict[str, str]:
+        """The settings that make a new bucket the store."""
+        keys = {"aws_access_key_id": self.access_key_id, "aws_secret_access_key": self.secret_access_key}
+        return {"aws_s3_bucket_name": self.create_bucket(), "aws_endpoint_url": self.endpoint, **keys}
+
     def address(self) -> dict[str, str | int]:
         """The arguments that make the same object in another process."""
         names = ("s3_port", "filer_port", "access_key_id", "secret_access_key")

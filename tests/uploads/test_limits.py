@@ -65,10 +65,7 @@ async def test_stalled_uploads_hold_up_no_result_and_no_other_account(
         database_url,
         tmp_path,
         runner,
-        aws_s3_bucket_name=seaweedfs.create_bucket(),
-        aws_endpoint_url=seaweedfs.endpoint,
-        aws_access_key_id=seaweedfs.access_key_id,
-        aws_secret_access_key=seaweedfs.secret_access_key,
+        **seaweedfs.new_bucket(),
     )
     async with world(settings, runner) as here:
         uploads, other = here.runtime.uploads, await here.runtime.accounts.create("somebody else")
