@@ -81,7 +81,9 @@ class InngestServer:
 @contextmanager
 def inngest_server(mode: str = "dev") -> Generator[InngestServer]:
     """A server for the length of the block."""
-    home = Path(tempfile.mkdtemp(prefix="mutoscope-inngest-"))
+    # In memory where that can be: on SQLite the server flushes its history at every event, and waits for it.
+    memory = Path("/dev/shm")
+    home = Path(tempfile.mkdtemp(prefix="mutoscope-inngest-", dir=memory if memory.is_dir() else None))
     server = InngestServer(home, mode)
     try:
         server.start()

@@ -207,6 +207,7 @@ def _request() -> dict[str, Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 async def test_five_hundred(settings: Settings, runner: RunnerProcess, tmp_path: Path) -> None:
     limits = {"max_in_flight_per_account": 100, "creates_per_minute": 6000, "burst": 100}
     functions = settings.inngest.model_copy(update={"steps": 32, "steps_per_account": 32, "runs_per_minute": 6000})
@@ -220,7 +221,7 @@ async def test_five_hundred(settings: Settings, runner: RunnerProcess, tmp_path:
 
         rows = await asyncio.gather(*(one(number) for number in range(MANY)))
         for row in rows:
-            assert (await here.finish(row, 240)).status == "completed"
+            assert (await here.finish(row, 600)).status == "completed"
         assert len(runner.predictions(text)) == MANY
         assert await here.balance() == (0, 0, MANY * PRICE)
         assert await here.audit() == []
