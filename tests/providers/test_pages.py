@@ -101,6 +101,7 @@ async def test_an_error_is_everybodys_and_is_not_kept(theirs: Upstream, pages: P
     theirs.let_go.set()
     errors = await asyncio.gather(*tasks, return_exceptions=True)
     assert [str(one) for one in errors] == [str(errors[0])] * 2
+    assert theirs.paths() == ["hardware"]
     theirs.known, theirs.pages = None, {"hardware": []}
     assert (await pages.read("hardware", {}, asker="ann")).status == 200
 
