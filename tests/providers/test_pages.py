@@ -8,7 +8,7 @@ import pytest
 
 from mutoscope.core.clock import ManualClock
 from mutoscope.providers.base import Throttled
-from mutoscope.providers.pages import AT_ONCE, RATE, RATE_EACH, Page, ProviderPages
+from mutoscope.providers.pages import AT_ONCE, AT_ONCE_EACH, RATE, RATE_EACH, Page, ProviderPages
 from mutoscope.providers.replicate import Replicate
 from tests.compat.upstream import Upstream, upstream
 
@@ -39,8 +39,8 @@ async def asked(theirs: Upstream, count: int) -> None:
             await asyncio.sleep(0.01)
 
 
-def reading(pages: ProviderPages, *paths: str) -> list[asyncio.Task[Page]]:
-    return [asyncio.create_task(pages.read(path, {}, asker="ann")) for path in paths]
+def reading(pages: ProviderPages, *paths: str, asker: str = "ann") -> list[asyncio.Task[Page]]:
+    return [asyncio.create_task(pages.read(path, {}, asker=asker)) for path in paths]
 
 
 async def test_who_asks_for_the_same_at_the_same_time_gets_the_same_answer(
@@ -58,11 +58,39 @@ async def test_who_asks_for_the_same_at_the_same_time_gets_the_same_answer(
 
 async def test_few_are_asked_for_at_once(theirs: Upstream, pages: ProviderPages) -> None:
     theirs.let_go.clear()
-    tasks = reading(pages, *(f"models/a/{n}" for n in range(3 * AT_ONCE)))
+    tasks = [
+        one
+        for asker in ("ann", "bob", "cleo", "dan")
+        for one in reading(pages, *(f"models/{asker}/{n}" for n in range(AT_ONCE)), asker=asker)
+    ]
     await asked(theirs, AT_ONCE)
     theirs.let_go.set()
     await asyncio.gather(*tasks)
-    assert (theirs.most, len(theirs.asked)) == (AT_ONCE, 3 * AT_ONCE)
+    assert (theirs.most, len(theirs.asked)) == (AT_ONCE, 4 * AT_ONCE)
+
+
+async def test_slow_pages_of_one_leave_places_to_the_others(theirs: Upstream, pages: ProviderPages) -> None:
+    theirs.let_go.clear()
+    anns = reading(pages, *(f"models/ann/{n}" for n in range(3 * AT_ONCE)))
+    await asked(theirs, AT_ONCE_EACH)
+    bobs = reading(pages, "models/bob/1", asker="bob")
+    await asked(theirs, AT_ONCE_EACH + 1)
+    assert theirs.paths()[AT_ONCE_EACH:] == ["models/bob/1"]
+    theirs.let_go.set()
+    await asyncio.gather(*anns, *bobs)
+    assert len(theirs.asked) == 3 * AT_ONCE + 1
+
+
+async def test_who_gets_no_place_is_told_so_and_gives_up_none(theirs: Upstream, pages: ProviderPages) -> None:
+    theirs.let_go.clear()
+    tasks = reading(pages, *(f"models/a/{n}" for n in range(AT_ONCE_EACH + 1)))
+    _, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    (late,) = set(tasks) - waiting
+    assert isinstance(late.exception(), Throttled)
+    theirs.let_go.set()
+    await asyncio.gather(*waiting)
+    assert len(theirs.asked) == AT_ONCE_EACH
+    assert (await pages.read("models/a/again", {}, asker="ann")).status == 404
 
 
 async def test_there_is_an_end_to_what_is_asked_for_in_a_minute(
@@ -77,6 +105,18 @@ async def test_there_is_an_end_to_what_is_asked_for_in_a_minute(
     assert len(theirs.asked) == RATE.burst
     clock.advance(timedelta(seconds=refused.value.retry_after_s))
     await pages.read("search", {"query": "one more"}, asker="ann")
+
+
+async def test_what_is_refused_uses_nothing_up(theirs: Upstream, pages: ProviderPages, clock: ManualClock) -> None:
+    for number in range(RATE.burst):
+        await pages.read("search", {"query": str(number)}, asker=f"account {number}")
+    for _ in range(2 * RATE_EACH.burst):
+        with pytest.raises(Throttled):
+            await pages.read("search", {"query": "too early"}, asker="ann")
+    clock.advance(timedelta(seconds=RATE_EACH.burst * 60 / RATE.per_minute))
+    for number in range(RATE_EACH.burst):
+        await pages.read("search", {"query": f"ann's {number}"}, asker="ann")
+    assert len(theirs.asked) == RATE.burst + RATE_EACH.burst
 
 
 async def test_an_account_leaves_something_to_the_others(

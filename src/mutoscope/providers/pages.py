@@ -6,13 +6,15 @@ polling. Nothing of the caller goes to Replicate but the path and the query, and
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from weakref import WeakValueDictionary
 
 from mutoscope.core.clock import Clock
 from mutoscope.providers.base import Rate, Throttled
-from mutoscope.providers.budget import Budget, Budgets
+from mutoscope.providers.budget import Budget, Budgets, take
 from mutoscope.providers.replicate import Replicate
 from mutoscope.replicate_protocol.references import ModelReference
 
@@ -21,6 +23,7 @@ MAX_KEPT_BYTES = 64 * 1024 * 1024
 RATE = Rate(per_minute=300, burst=60)
 RATE_EACH = Rate(per_minute=60, burst=30)
 AT_ONCE = 4
+AT_ONCE_EACH = 2
 PLACE_WAIT_S = 5.0
 
 Key = tuple[str, ...]
@@ -59,6 +62,7 @@ class ProviderPages:
         self._asking: dict[Key, asyncio.Task[Page]] = {}
         self._budget, self._budgets = Budget(RATE), Budgets(RATE_EACH)
         self._places = asyncio.Semaphore(AT_ONCE)
+        self._places_each: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def read(
         self,
@@ -89,9 +93,9 @@ class ProviderPages:
         if (kept := self._kept.get(key)) and now - kept[0] < KEEP_FOR:
             return kept[1]
         if key not in self._asking:
-            self._budgets.take(asker, now)
-            self._budget.take(now)
-            asking = self._asking[key] = asyncio.create_task(self._ask(key, query, search), name=f"read {path}")
+            take(now, self._budget, self._budgets.of(asker))
+            ask = self._ask(key, query, search, asker)
+            asking = self._asking[key] = asyncio.create_task(ask, name=f"read {path}")
             asking.add_done_callback(lambda ended: self._ended(key, ended))
         # Others may wait for it too, so it goes on when one of them goes away.
         return await asyncio.shield(self._asking[key])
@@ -102,21 +106,27 @@ class ProviderPages:
             asking.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    async def _ask(self, key: Key, query: Mapping[str, str], search: str | None) -> Page:
+    async def _ask(self, key: Key, query: Mapping[str, str], search: str | None, asker: str) -> Page:
         account, path, *_ = key
-        try:
-            async with asyncio.timeout(PLACE_WAIT_S):
-                await self._places.acquire()
-        except TimeoutError as late:
-            raise Throttled("This service reads too many pages at once.", retry_after_s=1) from late
-        try:
+        async with self._place(asker):
             answer = await self._accounts[account].page(path, query, search)
-        finally:
-            self._places.release()
         media_type = answer.headers.get("content-type", "application/json").partition(";")[0].strip()
         page = Page(answer.status_code, media_type, answer.content)
         self._keep(key, self._clock.now(), page)
         return page
+
+    @asynccontextmanager
+    async def _place(self, asker: str) -> AsyncGenerator[None]:
+        # Slow pages of one asker leave places to the others, and those that wait for his own stand in nobody's way.
+        own = self._places_each.setdefault(asker, asyncio.Semaphore(AT_ONCE_EACH))
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(PLACE_WAIT_S):
+                    await held.enter_async_context(own)
+                    await held.enter_async_context(self._places)
+            except TimeoutError as late:
+                raise Throttled("This service reads too many pages at once.", retry_after_s=1) from late
+            yield
 
     def _ended(self, key: Key, asking: asyncio.Task[Page]) -> None:
         del self._asking[key]
