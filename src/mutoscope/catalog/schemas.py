@@ -7,49 +7,22 @@ provider cannot be reached.
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 from weakref import WeakValueDictionary
 
-from mutoscope.catalog.models import ModelSchema
-from mutoscope.catalog.schema import InputSchema
+from mutoscope.catalog.schema_source import FRESH, FetchSchema, Loaded, SchemaSource, loaded_from
 from mutoscope.core.clock import Clock
 from mutoscope.core.errors import MutoscopeError
 from mutoscope.db import Database
-from mutoscope.db.base import table
-from mutoscope.db.upsert import upsert
 from mutoscope.replicate_protocol.references import ModelReference
-from mutoscope.replicate_protocol.schemas import for_trainings
 
-FRESH = timedelta(hours=1)
 RETRY = timedelta(minutes=1)
 # How long a caller waits to be told that a model has changed.
 RENEW_WAIT_S = 2.0
 # With a default price any model of the provider may be asked for.
 MAX_LOADED = 1000
 
-FetchSchema = Callable[[str], Awaitable[dict[str, Any]]]
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Loaded:
-    """A schema in memory. ``look_again_at`` is when a newer one is asked for; ``None`` is never."""
-
-    document: dict[str, Any]
-    compiled: InputSchema
-    look_again_at: datetime | None
-    asked_at: datetime
-    _training: "Loaded | None" = None
-
-    def for_trainings(self) -> "Loaded":
-        """The same for trainings; made when it is asked for first."""
-        if self._training is None:
-            document = for_trainings(self.document)
-            self._training = Loaded(document, InputSchema(document), self.look_again_at, self.asked_at)
-        return self._training
 
 
 class Schemas:
@@ -66,8 +39,8 @@ class Schemas:
     def __init__(
         self, database: Database, clock: Clock, fetch: FetchSchema, provider: str, *, most: int = MAX_LOADED
     ) -> None:
-        self._most = most
-        self._database, self._clock, self._fetch, self._provider = database, clock, fetch, provider
+        self._clock, self._most = clock, most
+        self._source = SchemaSource(database, clock, fetch, provider)
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._loading: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._refreshes: dict[str, asyncio.Task[None]] = {}
@@ -116,26 +89,8 @@ class Schemas:
     async def _first(self, reference: ModelReference) -> Loaded:
         if reference.model is None:
             # Replicate tells nothing of a version without its owner and name; the provider itself checks the input.
-            return _loaded(reference, {}, self._clock.now())
-        return await self._kept(reference) or await self._fetched(reference)
-
-    async def _kept(self, reference: ModelReference) -> Loaded | None:
-        async with self._database.read() as session:
-            row = await session.get(ModelSchema, (self._provider, str(reference)))
-        return None if row is None else _loaded(reference, row.openapi_schema, row.fetched_at)
-
-    async def _fetched(self, reference: ModelReference) -> Loaded:
-        document, now = await self._fetch(str(reference)), self._clock.now()
-        loaded = _loaded(reference, document, now)
-        schemas = table(ModelSchema)
-        async with self._database.write() as session:
-            row = upsert(session, schemas).values(
-                provider=self._provider, reference=str(reference), openapi_schema=document, fetched_at=now
-            )
-            newer = {"openapi_schema": row.excluded.openapi_schema, "fetched_at": row.excluded.fetched_at}
-            key = [schemas.c.provider, schemas.c.reference]
-            await session.execute(row.on_conflict_do_update(index_elements=key, set_=newer))
-        return loaded
+            return loaded_from(reference, {}, self._clock.now())
+        return await self._source.kept(reference) or await self._source.fetched(reference)
 
     def _refresh_behind(self, reference: ModelReference, life: timedelta) -> "asyncio.Task[None]":
         key = str(reference)
@@ -147,15 +102,9 @@ class Schemas:
 
     async def _refresh(self, reference: ModelReference, life: timedelta) -> None:
         try:
-            kept = await self._kept(reference)
+            kept = await self._source.kept(reference)
             # Another process may have asked meanwhile.
             is_fresh = kept is not None and self._clock.now() - kept.asked_at < life
-            self._remember(str(reference), kept if kept and is_fresh else await self._fetched(reference))
+            self._remember(str(reference), kept if kept and is_fresh else await self._source.fetched(reference))
         except MutoscopeError as error:
             _log.warning("a model's schema could not be refreshed; the old one stays", extra={"why": error.detail})
-
-
-def _loaded(reference: ModelReference, document: dict[str, Any], fetched_at: datetime) -> Loaded:
-    # What a version takes never changes.
-    look_again_at = None if reference.kind == "version" else fetched_at + FRESH
-    return Loaded(document, InputSchema(document), look_again_at, fetched_at)

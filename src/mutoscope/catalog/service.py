@@ -8,7 +8,8 @@ from mutoscope.catalog import pricing
 from mutoscope.catalog.entries import CatalogEntry, Entries, Kind
 from mutoscope.catalog.pricing import Quote
 from mutoscope.catalog.schema import InvalidInput
-from mutoscope.catalog.schemas import FetchSchema, Loaded, Schemas
+from mutoscope.catalog.schema_source import FetchSchema, Loaded
+from mutoscope.catalog.schemas import Schemas
 from mutoscope.core.clock import Clock
 from mutoscope.core.model_settings import DefaultModelSettings, ModelSettings
 from mutoscope.db import Database
