@@ -69,6 +69,12 @@ async def _eventually(catalog: Catalog, alias: str, document: dict[str, Any]) ->
             await asyncio.sleep(0.005)
 
 
+async def _asked(provider: Provider, count: int) -> None:
+    async with asyncio.timeout(20):
+        while len(provider.asked) < count:
+            await asyncio.sleep(0.005)
+
+
 def test_entries_are_those_of_the_settings(catalog: Catalog) -> None:
     assert [entry.alias for entry in catalog.entries()] == ["paint", "paint-too", "pinned", "deployed"]
     entry = catalog.get("pinned")
@@ -152,6 +158,54 @@ async def test_what_a_model_takes_by_now_is_not_refused_by_an_older_schema(
     restarted = Catalog(database, clock, MODELS, provider.fetch)
     await restarted.validate("paint", {"prompt": "a cat", "stepps": 3})
     await restarted.aclose()
+
+
+async def test_all_who_wait_for_a_newer_schema_get_it(catalog: Catalog, clock: ManualClock, provider: Provider) -> None:
+    await catalog.schema("paint")
+    provider.documents["owner/paint"] = paint(steps={"type": "integer"})
+    clock.advance(timedelta(minutes=1))
+    provider.open.clear()
+    tasks = [asyncio.create_task(catalog.validate("paint", {"prompt": "a cat", "steps": 3})) for _ in range(5)]
+    await _asked(provider, 2)
+    provider.open.set()
+    await asyncio.gather(*tasks)
+    assert provider.asked == ["owner/paint"] * 2
+
+
+async def test_what_another_process_read_a_while_ago_is_not_the_newest(
+    catalog: Catalog, database: Database, clock: ManualClock, provider: Provider
+) -> None:
+    another = Catalog(database, clock, MODELS, provider.fetch)
+    await catalog.schema("paint")
+    await another.schema("paint")
+    clock.advance(timedelta(minutes=50))
+    with pytest.raises(InvalidInput):
+        await catalog.validate("paint", {"prompt": "a cat", "steps": 3})
+    assert provider.asked == ["owner/paint"] * 2, "the table has one of this minute now"
+    clock.advance(timedelta(minutes=10))
+    provider.documents["owner/paint"] = paint(steps={"type": "integer"})
+    # Each finds an hour old one, and begins to look in the table for one that is good enough to go on with.
+    await asyncio.gather(*(another.validate("paint", {"prompt": "a cat", "steps": 3}) for _ in range(5)))
+    assert provider.asked == ["owner/paint"] * 3
+    await another.aclose()
+
+
+async def test_a_minute_lies_between_two_questions_whoever_asked_the_first(
+    catalog: Catalog, clock: ManualClock, provider: Provider
+) -> None:
+    await catalog.schema("paint")
+    provider.down = True
+    clock.advance(timedelta(hours=1))
+    await catalog.schema("paint")
+    await _asked(provider, 2)
+    for _ in range(3):
+        with pytest.raises(InvalidInput):
+            await catalog.validate("paint", {"prompt": 3})
+    assert provider.asked == ["owner/paint"] * 2
+    clock.advance(timedelta(minutes=1))
+    with pytest.raises(InvalidInput):
+        await catalog.validate("paint", {"prompt": 3})
+    assert provider.asked == ["owner/paint"] * 3
 
 
 async def test_a_provider_that_is_down_or_silent_leaves_the_schema_as_it_is(

@@ -7,6 +7,7 @@ provider cannot be reached.
 import asyncio
 import logging
 from collections import OrderedDict
+from contextlib import suppress
 from datetime import timedelta
 from weakref import WeakValueDictionary
 
@@ -68,11 +69,12 @@ class Schemas:
 
         At most once in ``RETRY``; what cannot be asked leaves the schema as it is. Returns whether it is a newer one.
         """
-        before, now = await self.load(reference), self._clock.now()
-        if before.look_again_at is None or now - before.asked_at < RETRY:
+        before = self._loaded.get(str(reference))
+        if before is None or before.look_again_at is None:
             return False
-        before.asked_at = now
-        await asyncio.wait({self._refresh_behind(reference, RETRY)}, timeout=RENEW_WAIT_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RENEW_WAIT_S):
+                await self._newest(reference)
         return self._loaded.get(str(reference)) is not before
 
     async def aclose(self) -> None:
@@ -92,6 +94,14 @@ class Schemas:
             return loaded_from(reference, {}, self._clock.now())
         return await self._source.kept(reference) or await self._source.fetched(reference)
 
+    async def _newest(self, reference: ModelReference) -> None:
+        # What is being looked for may be only good enough to go on with, an older row of the table: so look again.
+        while running := self._refreshes.get(str(reference)):
+            await asyncio.wait({running})
+        newest = self._loaded.get(str(reference))
+        if newest is not None and self._clock.now() - newest.asked_at >= RETRY:
+            await asyncio.wait({self._refresh_behind(reference, RETRY)})
+
     def _refresh_behind(self, reference: ModelReference, life: timedelta) -> "asyncio.Task[None]":
         key = str(reference)
         if key not in self._refreshes:
@@ -102,9 +112,16 @@ class Schemas:
 
     async def _refresh(self, reference: ModelReference, life: timedelta) -> None:
         try:
-            kept = await self._source.kept(reference)
-            # Another process may have asked meanwhile.
-            is_fresh = kept is not None and self._clock.now() - kept.asked_at < life
-            self._remember(str(reference), kept if kept and is_fresh else await self._source.fetched(reference))
+            self._remember(str(reference), await self._kept_for(reference, life) or await self._asked(reference))
         except MutoscopeError as error:
             _log.warning("a model's schema could not be refreshed; the old one stays", extra={"why": error.detail})
+
+    async def _kept_for(self, reference: ModelReference, life: timedelta) -> Loaded | None:
+        """What another process was told meanwhile, if that is not too long ago."""
+        kept = await self._source.kept(reference)
+        return kept if kept and self._clock.now() - kept.asked_at < life else None
+
+    async def _asked(self, reference: ModelReference) -> Loaded:
+        if old := self._loaded.get(str(reference)):
+            old.asked_at = self._clock.now()  # also when there is no answer
+        return await self._source.fetched(reference)
