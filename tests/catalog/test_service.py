@@ -106,6 +106,28 @@ async def test_a_schema_is_fetched_once_for_all_who_ask(catalog: Catalog, provid
     assert provider.asked == ["owner/paint"]
 
 
+async def test_who_asks_for_the_same_at_first_is_told_the_same(catalog: Catalog, provider: Provider) -> None:
+    provider.down = True
+    provider.open.clear()
+    gone, *others = [asyncio.create_task(catalog.schema("paint")) for _ in range(5)]
+    await _asked(provider, 1)
+    gone.cancel()
+    provider.open.set()
+    assert {type(one) for one in await asyncio.gather(*others, return_exceptions=True)} == {Unavailable}
+    assert provider.asked == ["owner/paint"]
+    provider.down = False
+    assert await catalog.schema("paint") == paint(), "that it was down is not remembered"
+
+
+async def test_closing_ends_what_is_read_at_first(catalog: Catalog, provider: Provider) -> None:
+    provider.open.clear()
+    task = asyncio.create_task(catalog.schema("paint"))
+    await _asked(provider, 1)
+    await catalog.aclose()
+    await asyncio.wait({task}, timeout=10)
+    assert task.cancelled()
+
+
 async def test_a_schema_outlives_the_process_and_the_provider(
     catalog: Catalog, database: Database, clock: ManualClock, provider: Provider
 ) -> None:

@@ -9,7 +9,7 @@ import logging
 from collections import OrderedDict
 from contextlib import suppress
 from datetime import timedelta
-from weakref import WeakValueDictionary
+from typing import Any
 
 from mutoscope.catalog.schema_source import FRESH, FetchSchema, Loaded, SchemaSource, loaded_from
 from mutoscope.core.clock import Clock
@@ -43,7 +43,7 @@ class Schemas:
         self._clock, self._most = clock, most
         self._source = SchemaSource(database, clock, fetch, provider)
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
-        self._loading: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._firsts: dict[str, asyncio.Task[Loaded]] = {}
         self._refreshes: dict[str, asyncio.Task[None]] = {}
 
     async def load(self, reference: ModelReference) -> Loaded:
@@ -53,12 +53,11 @@ class Schemas:
             MutoscopeError: Whatever the provider said, when it was never read before.
         """
         key = str(reference)
-        if key not in self._loaded:
-            async with self._loading.setdefault(key, asyncio.Lock()):
-                if key not in self._loaded:
-                    self._remember(key, await self._first(reference))
-        loaded = self._loaded[key]
-        self._loaded.move_to_end(key)
+        if loaded := self._loaded.get(key):
+            self._loaded.move_to_end(key)
+        else:
+            # Others may wait for it too, so it goes on when one of them goes away.
+            loaded = await asyncio.shield(self._first_for_all(reference))
         if loaded.look_again_at is not None and loaded.look_again_at <= self._clock.now():
             loaded.look_again_at = self._clock.now() + RETRY
             self._refresh_behind(reference, FRESH)
@@ -78,21 +77,38 @@ class Schemas:
         return self._loaded.get(str(reference)) is not before
 
     async def aclose(self) -> None:
-        """End what is being fetched in the background."""
-        for task in list(self._refreshes.values()):
+        """End what is being read."""
+        left: list[asyncio.Task[Any]] = [*self._firsts.values(), *self._refreshes.values()]
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._refreshes.values(), return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
 
     def _remember(self, key: str, loaded: Loaded) -> None:
         self._loaded[key] = loaded
         if len(self._loaded) > self._most:
             self._loaded.popitem(last=False)
 
+    def _first_for_all(self, reference: ModelReference) -> "asyncio.Task[Loaded]":
+        key = str(reference)
+        if key not in self._firsts:
+            task = asyncio.create_task(self._first(reference), name=f"read the schema of {key}")
+            self._firsts[key] = task
+            task.add_done_callback(lambda ended: self._first_ended(key, ended))
+        return self._firsts[key]
+
+    def _first_ended(self, key: str, task: "asyncio.Task[Loaded]") -> None:
+        del self._firsts[key]
+        if not task.cancelled():
+            task.exception()  # nobody may be left who waits for it
+
     async def _first(self, reference: ModelReference) -> Loaded:
         if reference.model is None:
             # Replicate tells nothing of a version without its owner and name; the provider itself checks the input.
-            return loaded_from(reference, {}, self._clock.now())
-        return await self._source.kept(reference) or await self._source.fetched(reference)
+            found = loaded_from(reference, {}, self._clock.now())
+        else:
+            found = await self._source.kept(reference) or await self._source.fetched(reference)
+        self._remember(str(reference), found)
+        return found
 
     async def _newest(self, reference: ModelReference) -> None:
         # What is being looked for may be only good enough to go on with, an older row of the table: so look again.
