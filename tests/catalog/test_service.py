@@ -14,6 +14,7 @@ from mutoscope.core.clock import ManualClock
 from mutoscope.core.errors import ConfigurationError, NotFound, Unavailable
 from mutoscope.core.model_settings import ModelSettings
 from mutoscope.db import Database
+from mutoscope.providers.base import CreateRefused
 from mutoscope.replicate_protocol.references import parse_reference
 from tests.catalog.documents import paint
 
@@ -35,6 +36,8 @@ class Provider:
         await self.open.wait()
         if self.down:
             raise Unavailable("the provider is down")
+        if reference not in self.documents:
+            raise CreateRefused(f"there is no {reference}")
         return self.documents[reference]
 
 
@@ -117,6 +120,20 @@ async def test_who_asks_for_the_same_at_first_is_told_the_same(catalog: Catalog,
     assert provider.asked == ["owner/paint"]
     provider.down = False
     assert await catalog.schema("paint") == paint(), "that it was down is not remembered"
+
+
+async def test_that_there_is_no_such_model_is_remembered_for_a_minute(
+    catalog: Catalog, clock: ManualClock, provider: Provider
+) -> None:
+    there = provider.documents.pop("owner/paint")
+    for _ in range(3):
+        with pytest.raises(CreateRefused, match="no owner/paint"):
+            await catalog.validate("paint", {"prompt": "a cat"})
+    assert provider.asked == ["owner/paint"]
+    await catalog.schema("deployed")
+    provider.documents["owner/paint"] = there
+    clock.advance(timedelta(minutes=1))
+    assert await catalog.schema("paint") == there
 
 
 async def test_closing_ends_what_is_read_at_first(catalog: Catalog, provider: Provider) -> None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+from mutoscope.catalog.refusals import Refusals
 from mutoscope.catalog.schema_source import FRESH, FetchSchema, Loaded, SchemaSource, loaded_from
 from mutoscope.core.clock import Clock
 from mutoscope.core.errors import MutoscopeError
@@ -43,6 +44,7 @@ class Schemas:
         self._clock, self._most = clock, most
         self._source = SchemaSource(database, clock, fetch, provider)
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
+        self._refusals = Refusals()
         self._firsts: dict[str, asyncio.Task[Loaded]] = {}
         self._refreshes: dict[str, asyncio.Task[None]] = {}
 
@@ -50,12 +52,13 @@ class Schemas:
         """The schema of a model.
 
         Raises:
-            MutoscopeError: Whatever the provider said, when it was never read before.
+            MutoscopeError: Whatever the provider said, now or a moment ago, when it was never read before.
         """
         key = str(reference)
         if loaded := self._loaded.get(key):
             self._loaded.move_to_end(key)
         else:
+            self._refusals.say_again(key, self._clock.now())
             # Others may wait for it too, so it goes on when one of them goes away.
             loaded = await asyncio.shield(self._first_for_all(reference))
         if loaded.look_again_at is not None and loaded.look_again_at <= self._clock.now():
@@ -106,9 +109,16 @@ class Schemas:
             # Replicate tells nothing of a version without its owner and name; the provider itself checks the input.
             found = loaded_from(reference, {}, self._clock.now())
         else:
-            found = await self._source.kept(reference) or await self._source.fetched(reference)
+            found = await self._source.kept(reference) or await self._told(reference)
         self._remember(str(reference), found)
         return found
+
+    async def _told(self, reference: ModelReference) -> Loaded:
+        try:
+            return await self._source.fetched(reference)
+        except MutoscopeError as error:
+            self._refusals.keep(str(reference), error, self._clock.now())
+            raise
 
     async def _newest(self, reference: ModelReference) -> None:
         # What is being looked for may be only good enough to go on with, an older row of the table: so look again.
