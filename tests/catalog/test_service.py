@@ -9,12 +9,13 @@ import pytest
 
 from mutoscope.catalog.schema import InvalidInput
 from mutoscope.catalog.schemas import Schemas
-from mutoscope.catalog.service import Catalog
+from mutoscope.catalog.service import Catalog, Unlisted
 from mutoscope.core.clock import ManualClock
 from mutoscope.core.errors import ConfigurationError, NotFound, Unavailable
-from mutoscope.core.model_settings import ModelSettings
+from mutoscope.core.model_settings import DefaultModelSettings, ModelSettings
 from mutoscope.db import Database
-from mutoscope.providers.base import CreateRefused
+from mutoscope.providers.base import CreateRefused, Rate
+from mutoscope.providers.budget import Budget, OverBudget, take
 from mutoscope.replicate_protocol.references import parse_reference
 from tests.catalog.documents import paint
 
@@ -134,6 +135,35 @@ async def test_that_there_is_no_such_model_is_remembered_for_a_minute(
     provider.documents["owner/paint"] = there
     clock.advance(timedelta(minutes=1))
     assert await catalog.schema("paint") == there
+
+
+async def test_names_that_anybody_can_invent_are_looked_for_within_a_budget(
+    database: Database, clock: ManualClock, provider: Provider
+) -> None:
+    budget = Budget(Rate(per_minute=60, burst=2))
+    unlisted = Unlisted(
+        DefaultModelSettings.model_validate({"price": {"per_run": 1}}), lambda: take(clock.now(), budget)
+    )
+    catalog = Catalog(database, clock, MODELS, provider.fetch, unlisted=unlisted)
+    provider.documents["nobody/known"] = paint()
+    for _ in range(5):
+        assert await catalog.schema("nobody/known") == paint()
+        with pytest.raises(CreateRefused):
+            await catalog.schema("nobody/invented")
+    for _ in range(5):
+        with pytest.raises(OverBudget) as refused:
+            await catalog.schema("nobody/at-all")
+        assert refused.value.retry_after_s == pytest.approx(1)
+    assert provider.asked == ["nobody/known", "nobody/invented"]
+    for alias in MODELS:
+        assert await catalog.schema(alias) == paint(), "it has an entry"
+    restarted = Catalog(database, clock, MODELS, provider.fetch, unlisted=unlisted)
+    assert await restarted.schema("nobody/known") == paint(), "it is in the table"
+    clock.advance(timedelta(seconds=1))
+    with pytest.raises(CreateRefused):
+        await catalog.schema("nobody/at-all")
+    await catalog.aclose()
+    await restarted.aclose()
 
 
 async def test_closing_ends_what_is_read_at_first(catalog: Catalog, provider: Provider) -> None:

@@ -7,6 +7,7 @@ provider cannot be reached.
 import asyncio
 import logging
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -24,6 +25,7 @@ RENEW_WAIT_S = 2.0
 # With a default price any model of the provider may be asked for.
 MAX_LOADED = 1000
 
+Count = Callable[[], None]
 _log = logging.getLogger(__name__)
 
 
@@ -48,11 +50,11 @@ class Schemas:
         self._firsts: dict[str, asyncio.Task[Loaded]] = {}
         self._refreshes: dict[str, asyncio.Task[None]] = {}
 
-    async def load(self, reference: ModelReference) -> Loaded:
-        """The schema of a model.
+    async def load(self, reference: ModelReference, *, count: Count | None = None) -> Loaded:
+        """The schema of a model. ``count`` is called before the provider is asked because nobody has it.
 
         Raises:
-            MutoscopeError: Whatever the provider said, now or a moment ago, when it was never read before.
+            MutoscopeError: It was never read before: whatever ``count`` says, or the provider does or did a moment ago.
         """
         key = str(reference)
         if loaded := self._loaded.get(key):
@@ -60,7 +62,7 @@ class Schemas:
         else:
             self._refusals.say_again(key, self._clock.now())
             # Others may wait for it too, so it goes on when one of them goes away.
-            loaded = await asyncio.shield(self._first_for_all(reference))
+            loaded = await asyncio.shield(self._first_for_all(reference, count))
         if loaded.look_again_at is not None and loaded.look_again_at <= self._clock.now():
             loaded.look_again_at = self._clock.now() + RETRY
             self._refresh_behind(reference, FRESH)
@@ -91,10 +93,10 @@ class Schemas:
         if len(self._loaded) > self._most:
             self._loaded.popitem(last=False)
 
-    def _first_for_all(self, reference: ModelReference) -> "asyncio.Task[Loaded]":
+    def _first_for_all(self, reference: ModelReference, count: Count | None) -> "asyncio.Task[Loaded]":
         key = str(reference)
         if key not in self._firsts:
-            task = asyncio.create_task(self._first(reference), name=f"read the schema of {key}")
+            task = asyncio.create_task(self._first(reference, count), name=f"read the schema of {key}")
             self._firsts[key] = task
             task.add_done_callback(lambda ended: self._first_ended(key, ended))
         return self._firsts[key]
@@ -104,16 +106,18 @@ class Schemas:
         if not task.cancelled():
             task.exception()  # nobody may be left who waits for it
 
-    async def _first(self, reference: ModelReference) -> Loaded:
+    async def _first(self, reference: ModelReference, count: Count | None) -> Loaded:
         if reference.model is None:
             # Replicate tells nothing of a version without its owner and name; the provider itself checks the input.
             found = loaded_from(reference, {}, self._clock.now())
         else:
-            found = await self._source.kept(reference) or await self._told(reference)
+            found = await self._source.kept(reference) or await self._told(reference, count)
         self._remember(str(reference), found)
         return found
 
-    async def _told(self, reference: ModelReference) -> Loaded:
+    async def _told(self, reference: ModelReference, count: Count | None) -> Loaded:
+        if count:
+            count()
         try:
             return await self._source.fetched(reference)
         except MutoscopeError as error:

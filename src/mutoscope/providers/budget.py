@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from mutoscope.providers.base import Rate, Throttled
 
 MAX_BUCKETS = 10_000
+# Of the schemas of models that have no entry in the settings, so that whoever may run any model invents few.
+UNLISTED = Rate(per_minute=60, burst=30)
 
 
 class OverBudget(Throttled):
