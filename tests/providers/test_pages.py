@@ -8,7 +8,8 @@ import pytest
 
 from mutoscope.core.clock import ManualClock
 from mutoscope.providers.base import Throttled
-from mutoscope.providers.pages import AT_ONCE, AT_ONCE_EACH, RATE, RATE_EACH, Page, ProviderPages
+from mutoscope.providers.kept_pages import Page
+from mutoscope.providers.pages import AT_ONCE, AT_ONCE_EACH, RATE, RATE_EACH, ProviderPages
 from mutoscope.providers.replicate import Replicate
 from tests.compat.upstream import Upstream, upstream
 

@@ -18,7 +18,7 @@ from mutoscope.compat.requests import account_of, guarded, parts_of
 from mutoscope.core.errors import InvalidRequest, NotFound
 from mutoscope.generations.as_prediction import PATH
 from mutoscope.providers.base import ProviderDown
-from mutoscope.providers.pages import Page
+from mutoscope.providers.kept_pages import Page
 from mutoscope.replicate_protocol.references import InvalidReference, ModelReference, parse_reference
 
 MAX_SEARCH_CHARS = 1000

@@ -5,37 +5,24 @@ polling. Nothing of the caller goes to Replicate but the path and the query, and
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from weakref import WeakValueDictionary
 
 from mutoscope.core.clock import Clock
 from mutoscope.providers.base import Rate, Throttled
 from mutoscope.providers.budget import Budget, Budgets, take
+from mutoscope.providers.kept_pages import KeptPages, Key, Page
 from mutoscope.providers.replicate import Replicate
 from mutoscope.replicate_protocol.references import ModelReference
 
 KEEP_FOR = timedelta(seconds=60)
-MAX_KEPT_BYTES = 64 * 1024 * 1024
 RATE = Rate(per_minute=300, burst=60)
 RATE_EACH = Rate(per_minute=60, burst=30)
 AT_ONCE = 4
 AT_ONCE_EACH = 2
 PLACE_WAIT_S = 5.0
-
-Key = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """An answer: its status, its media type, and its body as it came."""
-
-    status: int
-    media_type: str
-    body: bytes
 
 
 class ProviderPages:
@@ -57,8 +44,7 @@ class ProviderPages:
     ) -> None:
         self._accounts, self._account_for, self._clock = accounts, account_for, clock
         self.base_url = f"{base_url.rstrip('/')}/v1/"  # how links in pages begin that lead to another page
-        self._kept: OrderedDict[Key, tuple[datetime, Page]] = OrderedDict()
-        self._kept_bytes = 0
+        self._kept = KeptPages()
         self._asking: dict[Key, asyncio.Task[Page]] = {}
         self._budget, self._budgets = Budget(RATE), Budgets(RATE_EACH)
         self._places = asyncio.Semaphore(AT_ONCE)
@@ -90,8 +76,8 @@ class ProviderPages:
         account = self._account_for(about)
         key = (account, path, search or "", *(f"{name}={value}" for name, value in sorted(query.items())))
         now = self._clock.now()
-        if (kept := self._kept.get(key)) and now - kept[0] < KEEP_FOR:
-            return kept[1]
+        if kept := self._kept.get(key, now - KEEP_FOR):
+            return kept
         if key not in self._asking:
             take(now, self._budget, self._budgets.of(asker))
             ask = self._ask(key, query, search, asker)
@@ -112,7 +98,7 @@ class ProviderPages:
             answer = await self._accounts[account].page(path, query, search)
         media_type = answer.headers.get("content-type", "application/json").partition(";")[0].strip()
         page = Page(answer.status_code, media_type, answer.content)
-        self._keep(key, self._clock.now(), page)
+        self._kept.keep(key, self._clock.now(), page)
         return page
 
     @asynccontextmanager
@@ -132,16 +118,3 @@ class ProviderPages:
         del self._asking[key]
         if not asking.cancelled():
             asking.exception()  # nobody may be left who waits for it
-
-    def _keep(self, key: Key, now: datetime, page: Page) -> None:
-        if old := self._kept.pop(key, None):
-            self._kept_bytes -= _size(key, old[1])
-        self._kept[key] = (now, page)
-        self._kept_bytes += _size(key, page)
-        while self._kept_bytes > MAX_KEPT_BYTES or len(self._kept) > 1000:
-            oldest_key, (_, oldest) = self._kept.popitem(last=False)
-            self._kept_bytes -= _size(oldest_key, oldest)
-
-
-def _size(key: Key, page: Page) -> int:
-    return sum(map(len, key)) + len(page.body)
