@@ -72,7 +72,7 @@ async def deployments(request: Request) -> Response:
     """``GET /deployments``: those that can be run here."""
     parts = parts_of(request)
     offered = dict.fromkeys(one.reference for one in parts.catalog.entries() if one.reference.kind == "deployment")
-    found = [await parts.pages.read(str(one), {}, asker=account_of(request), about=one) for one in offered]
+    found = await parts.pages.offered(offered, asker=account_of(request))
     results = [_json(page) for page in found if page.status == 200]
     return _as_json({"previous": None, "next": None, "results": results})
 

@@ -5,7 +5,7 @@ polling. Nothing of the caller goes to Replicate but the path and the query, and
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from weakref import WeakValueDictionary
@@ -18,6 +18,7 @@ from mutoscope.providers.replicate import Replicate
 from mutoscope.replicate_protocol.references import ModelReference
 
 KEEP_FOR = timedelta(seconds=60)
+KEEP_OFFERED_FOR = timedelta(minutes=10)
 RATE = Rate(per_minute=300, burst=60)
 RATE_EACH = Rate(per_minute=60, burst=30)
 AT_ONCE = 4
@@ -75,16 +76,28 @@ class ProviderPages:
         """
         account = self._account_for(about)
         key = (account, path, search or "", *(f"{name}={value}" for name, value in sorted(query.items())))
-        now = self._clock.now()
-        if kept := self._kept.get(key, now - KEEP_FOR):
+        if kept := self._kept.get(key, self._clock.now() - KEEP_FOR):
             return kept
-        if key not in self._asking:
-            take(now, self._budget, self._budgets.of(asker))
-            ask = self._ask(key, query, search, asker)
-            asking = self._asking[key] = asyncio.create_task(ask, name=f"read {path}")
-            asking.add_done_callback(lambda ended: self._ended(key, ended))
-        # Others may wait for it too, so it goes on when one of them goes away.
-        return await asyncio.shield(self._asking[key])
+        return await self._ask_once(key, query, asker, self._budgets.of(asker))
+
+    async def offered(self, references: Iterable[ModelReference], *, asker: str) -> list[Page]:
+        """The pages of what the operator offers, each kept for a while, so that a list of any length gets read.
+
+        How many there are is not the asker's doing: all together count for him as one call, if any must be read.
+
+        Raises:
+            ProviderDown, ProviderError, Throttled: As ``read``. What was read until then stays.
+        """
+        pages: list[Page] = []
+        own = [self._budgets.of(asker)]
+        for one in references:
+            key = (self._account_for(one), str(one), "")
+            page = self._kept.get(key, self._clock.now() - KEEP_OFFERED_FOR)
+            if page is None:
+                page = await self._ask_once(key, {}, asker, *own)
+                own = []
+            pages.append(page)
+        return pages
 
     async def aclose(self) -> None:
         """End what is being read."""
@@ -92,10 +105,19 @@ class ProviderPages:
             asking.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    async def _ask(self, key: Key, query: Mapping[str, str], search: str | None, asker: str) -> Page:
-        account, path, *_ = key
+    async def _ask_once(self, key: Key, query: Mapping[str, str], asker: str, *own: Budget) -> Page:
+        if key not in self._asking:
+            take(self._clock.now(), self._budget, *own)
+            ask = asyncio.create_task(self._ask(key, query, asker), name=f"read {key[1]}")
+            self._asking[key] = ask
+            ask.add_done_callback(lambda ended: self._ended(key, ended))
+        # Others may wait for it too, so it goes on when one of them goes away.
+        return await asyncio.shield(self._asking[key])
+
+    async def _ask(self, key: Key, query: Mapping[str, str], asker: str) -> Page:
+        account, path, search, *_ = key
         async with self._place(asker):
-            answer = await self._accounts[account].page(path, query, search)
+            answer = await self._accounts[account].page(path, query, search or None)
         media_type = answer.headers.get("content-type", "application/json").partition(";")[0].strip()
         page = Page(answer.status_code, media_type, answer.content)
         self._kept.keep(key, self._clock.now(), page)
