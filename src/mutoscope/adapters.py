@@ -1,15 +1,22 @@
 """The only place that names concrete adapters of providers and storage: settings in, ports out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
+from mutoscope.catalog.owners import Owners
+from mutoscope.catalog.service import Catalog, Unlisted
+from mutoscope.core.clock import Clock
 from mutoscope.core.data_dir import kept_secret, usable
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.settings import Settings
+from mutoscope.db import Database
+from mutoscope.providers.budget import UNLISTED, Budget, take
 from mutoscope.providers.replicate import Replicate
 from mutoscope.providers.tokens import Tokens
+from mutoscope.replicate_protocol.references import parse_reference
 from mutoscope.storage.base import ObjectStore
 from mutoscope.storage.links import LinkSigner
 from mutoscope.storage.local import LocalStore
@@ -56,6 +63,19 @@ def _replicate(settings: Settings, name: str, tokens: Tokens, secret: SecretStr 
         webhook_secrets=[secret.get_secret_value()] if secret else [],
         webhook_tolerance_s=settings.webhook_tolerance_s,
     )
+
+
+def open_catalog(
+    settings: Settings, database: Database, clock: Clock, owners: Owners, providers: Mapping[str, Replicate]
+) -> Catalog:
+    """The models of the settings, whose schemas are asked of the accounts that may run them."""
+
+    async def fetch(reference: str) -> dict[str, Any]:
+        return await providers[owners.of(parse_reference(reference))].openapi_schema(reference)
+
+    default, budget = settings.default_model, Budget(UNLISTED)
+    unlisted = Unlisted(default, lambda: take(clock.now(), budget)) if default else None
+    return Catalog(database, clock, settings.models, fetch, unlisted=unlisted)
 
 
 def open_links(settings: Settings, base_url: str) -> LinkSigner:

@@ -6,17 +6,16 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import httpx
 
 from mutoscope import driving
 from mutoscope.accounts.service import Accounts
-from mutoscope.adapters import open_links, open_providers, open_store
+from mutoscope.adapters import open_catalog, open_links, open_providers, open_store
 from mutoscope.catalog.entries import Entries
 from mutoscope.catalog.owners import Owners
-from mutoscope.catalog.service import Catalog, FetchSchema
+from mutoscope.catalog.service import Catalog
 from mutoscope.core.clock import Clock, SystemClock
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.core.killpoints import KillAt, KillPoints, NoKillPoints
@@ -38,7 +37,6 @@ from mutoscope.generations.streams.service import Streams
 from mutoscope.generations.telling import KIND
 from mutoscope.providers.pages import ProviderPages
 from mutoscope.providers.replicate import Replicate
-from mutoscope.replicate_protocol.references import parse_reference
 from mutoscope.storage.base import ObjectStore
 from mutoscope.storage.fetch import HttpSource
 from mutoscope.storage.hosts import HostList
@@ -149,7 +147,7 @@ def _runtime(settings: Settings, opened: _Opened) -> Runtime:
     machine, signals, providers, links = opened.machine, opened.signals, opened.providers, opened.links
     database, clock = machine.database, machine.clock
     owners = Owners(Entries(settings.models).all(), main=next(iter(providers)))
-    catalog = Catalog(database, clock, settings.models, _schemas(owners, providers), default=settings.default_model)
+    catalog = open_catalog(settings, database, clock, owners, providers)
     limits = {name: limits_of(settings, name) for name in providers}
     uploads = machine.inputs.uploads
     generations = Generations(
@@ -284,10 +282,3 @@ def _policy(settings: Settings) -> Policy:
         webhook_attempts=settings.webhooks.max_attempts,
         webhook_url=callback_url(settings.public_url) if settings.public_url else None,
     )
-
-
-def _schemas(owners: Owners, providers: Mapping[str, Replicate]) -> FetchSchema:
-    async def fetch(reference: str) -> dict[str, Any]:
-        return await providers[owners.of(parse_reference(reference))].openapi_schema(reference)
-
-    return fetch

@@ -9,11 +9,13 @@ import pytest
 
 from mutoscope.catalog.schema import InvalidInput
 from mutoscope.catalog.schemas import Schemas
-from mutoscope.catalog.service import Catalog
+from mutoscope.catalog.service import Catalog, Unlisted
 from mutoscope.core.clock import ManualClock
 from mutoscope.core.errors import ConfigurationError, NotFound, Unavailable
-from mutoscope.core.model_settings import ModelSettings
+from mutoscope.core.model_settings import DefaultModelSettings, ModelSettings
 from mutoscope.db import Database
+from mutoscope.providers.base import CreateRefused, Rate
+from mutoscope.providers.budget import Budget, OverBudget, take
 from mutoscope.replicate_protocol.references import parse_reference
 from tests.catalog.documents import paint
 
@@ -35,6 +37,8 @@ class Provider:
         await self.open.wait()
         if self.down:
             raise Unavailable("the provider is down")
+        if reference not in self.documents:
+            raise CreateRefused(f"there is no {reference}")
         return self.documents[reference]
 
 
@@ -69,6 +73,12 @@ async def _eventually(catalog: Catalog, alias: str, document: dict[str, Any]) ->
             await asyncio.sleep(0.005)
 
 
+async def _asked(provider: Provider, count: int) -> None:
+    async with asyncio.timeout(20):
+        while len(provider.asked) < count:
+            await asyncio.sleep(0.005)
+
+
 def test_entries_are_those_of_the_settings(catalog: Catalog) -> None:
     assert [entry.alias for entry in catalog.entries()] == ["paint", "paint-too", "pinned", "deployed"]
     entry = catalog.get("pinned")
@@ -98,6 +108,71 @@ async def test_a_schema_is_fetched_once_for_all_who_ask(catalog: Catalog, provid
     found = await asyncio.gather(*(catalog.schema("paint") for _ in range(10)), catalog.schema("paint-too"))
     assert all(one == paint() for one in found)
     assert provider.asked == ["owner/paint"]
+
+
+async def test_who_asks_for_the_same_at_first_is_told_the_same(catalog: Catalog, provider: Provider) -> None:
+    provider.down = True
+    provider.open.clear()
+    gone, *others = [asyncio.create_task(catalog.schema("paint")) for _ in range(5)]
+    await _asked(provider, 1)
+    gone.cancel()
+    provider.open.set()
+    assert {type(one) for one in await asyncio.gather(*others, return_exceptions=True)} == {Unavailable}
+    assert provider.asked == ["owner/paint"]
+    provider.down = False
+    assert await catalog.schema("paint") == paint(), "that it was down is not remembered"
+
+
+async def test_that_there_is_no_such_model_is_remembered_for_a_minute(
+    catalog: Catalog, clock: ManualClock, provider: Provider
+) -> None:
+    there = provider.documents.pop("owner/paint")
+    for _ in range(3):
+        with pytest.raises(CreateRefused, match="no owner/paint"):
+            await catalog.validate("paint", {"prompt": "a cat"})
+    assert provider.asked == ["owner/paint"]
+    await catalog.schema("deployed")
+    provider.documents["owner/paint"] = there
+    clock.advance(timedelta(minutes=1))
+    assert await catalog.schema("paint") == there
+
+
+async def test_names_that_anybody_can_invent_are_looked_for_within_a_budget(
+    database: Database, clock: ManualClock, provider: Provider
+) -> None:
+    budget = Budget(Rate(per_minute=60, burst=2))
+    unlisted = Unlisted(
+        DefaultModelSettings.model_validate({"price": {"per_run": 1}}), lambda: take(clock.now(), budget)
+    )
+    catalog = Catalog(database, clock, MODELS, provider.fetch, unlisted=unlisted)
+    provider.documents["nobody/known"] = paint()
+    for _ in range(5):
+        assert await catalog.schema("nobody/known") == paint()
+        with pytest.raises(CreateRefused):
+            await catalog.schema("nobody/invented")
+    for _ in range(5):
+        with pytest.raises(OverBudget) as refused:
+            await catalog.schema("nobody/at-all")
+        assert refused.value.retry_after_s == pytest.approx(1)
+    assert provider.asked == ["nobody/known", "nobody/invented"]
+    for alias in MODELS:
+        assert await catalog.schema(alias) == paint(), "it has an entry"
+    restarted = Catalog(database, clock, MODELS, provider.fetch, unlisted=unlisted)
+    assert await restarted.schema("nobody/known") == paint(), "it is in the table"
+    clock.advance(timedelta(seconds=1))
+    with pytest.raises(CreateRefused):
+        await catalog.schema("nobody/at-all")
+    await catalog.aclose()
+    await restarted.aclose()
+
+
+async def test_closing_ends_what_is_read_at_first(catalog: Catalog, provider: Provider) -> None:
+    provider.open.clear()
+    task = asyncio.create_task(catalog.schema("paint"))
+    await _asked(provider, 1)
+    await catalog.aclose()
+    await asyncio.wait({task}, timeout=10)
+    assert task.cancelled()
 
 
 async def test_a_schema_outlives_the_process_and_the_provider(
@@ -152,6 +227,54 @@ async def test_what_a_model_takes_by_now_is_not_refused_by_an_older_schema(
     restarted = Catalog(database, clock, MODELS, provider.fetch)
     await restarted.validate("paint", {"prompt": "a cat", "stepps": 3})
     await restarted.aclose()
+
+
+async def test_all_who_wait_for_a_newer_schema_get_it(catalog: Catalog, clock: ManualClock, provider: Provider) -> None:
+    await catalog.schema("paint")
+    provider.documents["owner/paint"] = paint(steps={"type": "integer"})
+    clock.advance(timedelta(minutes=1))
+    provider.open.clear()
+    tasks = [asyncio.create_task(catalog.validate("paint", {"prompt": "a cat", "steps": 3})) for _ in range(5)]
+    await _asked(provider, 2)
+    provider.open.set()
+    await asyncio.gather(*tasks)
+    assert provider.asked == ["owner/paint"] * 2
+
+
+async def test_what_another_process_read_a_while_ago_is_not_the_newest(
+    catalog: Catalog, database: Database, clock: ManualClock, provider: Provider
+) -> None:
+    another = Catalog(database, clock, MODELS, provider.fetch)
+    await catalog.schema("paint")
+    await another.schema("paint")
+    clock.advance(timedelta(minutes=50))
+    with pytest.raises(InvalidInput):
+        await catalog.validate("paint", {"prompt": "a cat", "steps": 3})
+    assert provider.asked == ["owner/paint"] * 2, "the table has one of this minute now"
+    clock.advance(timedelta(minutes=10))
+    provider.documents["owner/paint"] = paint(steps={"type": "integer"})
+    # Each finds an hour old one, and begins to look in the table for one that is good enough to go on with.
+    await asyncio.gather(*(another.validate("paint", {"prompt": "a cat", "steps": 3}) for _ in range(5)))
+    assert provider.asked == ["owner/paint"] * 3
+    await another.aclose()
+
+
+async def test_a_minute_lies_between_two_questions_whoever_asked_the_first(
+    catalog: Catalog, clock: ManualClock, provider: Provider
+) -> None:
+    await catalog.schema("paint")
+    provider.down = True
+    clock.advance(timedelta(hours=1))
+    await catalog.schema("paint")
+    await _asked(provider, 2)
+    for _ in range(3):
+        with pytest.raises(InvalidInput):
+            await catalog.validate("paint", {"prompt": 3})
+    assert provider.asked == ["owner/paint"] * 2
+    clock.advance(timedelta(minutes=1))
+    with pytest.raises(InvalidInput):
+        await catalog.validate("paint", {"prompt": 3})
+    assert provider.asked == ["owner/paint"] * 3
 
 
 async def test_a_provider_that_is_down_or_silent_leaves_the_schema_as_it_is(

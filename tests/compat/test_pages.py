@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
-from mutoscope.providers.pages import RATE_EACH
+from mutoscope.providers.pages import RATE, RATE_EACH
 from tests.api.service import Service, service
 from tests.compat.door import Door, door
 from tests.compat.upstream import TOKEN, Upstream, upstream
@@ -144,6 +144,23 @@ async def test_a_page_is_kept_for_a_moment(theirs: Upstream, anns: Door) -> None
     for path in ("models/a/b", "models/a/b", "models/a/b/versions", "models/a/b?x=1", "models/a/b/versions"):
         assert (await anns.http.get(path)).status_code == 200
     assert theirs.paths() == ["models/a/b", "models/a/b/versions", "models/a/b"]
+
+
+async def test_more_deployments_than_one_may_read_pages_are_listed_all_the_same(
+    database_url: str, tmp_path: Path, theirs: Upstream
+) -> None:
+    names = [f"d{number}" for number in range(RATE.burst + RATE_EACH.burst)]
+    theirs.pages = {f"deployments/acme/{name}": {"owner": "acme", "name": name} for name in names}
+    nobody = RunnerProcess(theirs.url, "")
+    models = {name: echo(reference=f"deployments/acme/{name}") for name in names}
+    settings = settings_for(database_url, tmp_path, nobody, models=models, replicate_webhook_secret=None)
+    async with service(settings, nobody) as here, here.person("ann") as ann, door(here.url, ann.key) as anns:
+        async with asyncio.timeout(40):
+            while (answer := await anns.http.get("deployments")).status_code == 429:
+                await asyncio.sleep(answer.json()["retry_after"])  # as it asks for
+        assert answer.status_code == 200, answer.text
+        assert [one["name"] for one in answer.json()["results"]] == names
+        assert len(theirs.asked) == len(names), "each was read once"
 
 
 async def test_private_models_and_deployments_show_only_where_they_are_offered(theirs: Upstream, anns: Door) -> None:

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from mutoscope.providers.budget import UNLISTED
+from mutoscope.providers.fake import ANY_INPUT
 from tests.api.service import Person, Service, service
 from tests.compat.door import ECHO, Door, Json, door
+from tests.compat.upstream import upstream
 from tests.world import PRICE, RunnerProcess, echo, settings_for
 
 
@@ -184,6 +187,32 @@ async def test_with_a_default_price_any_model_runs_at_it_but_none_below_its_own(
         unknown = await anns.http.post("models/nobody/x/predictions", json={"input": {}})
         assert (unknown.status_code, unknown.json()["status"]) == (422, 422)
         assert unknown.json()["detail"].startswith("Replicate has no nobody/x, or none that")
+
+
+def invented(number: int) -> Json:
+    return {"model": f"nobody/y{number}", "input": {}}
+
+
+async def test_who_invents_models_is_slowed_down_and_nobody_else(database_url: str, tmp_path: Path) -> None:
+    async with upstream() as theirs:
+        nobody = RunnerProcess(theirs.url, "")
+        theirs.pages = {"models/mutoscope/echo": {"latest_version": {"openapi_schema": ANY_INPUT}}}
+        more = {"default_model": {"price": {"per_run": 1}}, "replicate_webhook_secret": None}
+        settings = settings_for(database_url, tmp_path, nobody, **more)
+        async with service(settings, nobody) as here, here.person("ann") as ann, door(here.url, ann.key) as anns:
+            number = 0
+            async with asyncio.timeout(60):
+                while (answer := await anns.ask(f"models/nobody/x{number}/predictions")).status_code == 422:
+                    number += 1
+            assert number >= UNLISTED.burst
+            assert (answer.status_code, answer.json()["retry_after"]) == (429, 1)
+            assert theirs.paths() == [f"models/nobody/x{one}" for one in range(number)]
+            async with asyncio.timeout(60):
+                while (answer := await ann.http.post("/v1/quotes", json=invented(number))).status_code != 429:
+                    number += 1
+            assert (answer.json()["code"], answer.headers["retry-after"]) == ("too_many_reads", "1")
+            assert (await anns.ask()).status_code == 201
+            assert await ann.credits() == (1000 - PRICE, PRICE, 0)
 
 
 @pytest.mark.parametrize(("models", "bare_versions"), [({}, False), ({"echo": echo()}, True)])

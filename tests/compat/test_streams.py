@@ -43,13 +43,13 @@ async def read(url: str, last: str | None = None, *, most: int | None = None) ->
 @pytest.mark.parametrize("asked", [{}, {"stream": True}, {"stream": False}])
 async def test_the_text_comes_as_events_and_is_the_output(here: Service, anns: Door, asked: Json) -> None:
     """Whatever was asked for: as Replicate says, a model that streams has a stream."""
-    made = await start(anns, asked)
+    made = await start(anns, asked, tokens_per_second=10)
     assert made["urls"]["stream"].startswith(f"{here.url}/replicate/streams/{made['id']}/")
     events = await read(made["urls"]["stream"])
     assert (events[-1].event, events[-1].data) == ("done", "{}")
     assert {one.event for one in events[:-1]} == {"output"}
     assert all(one.id for one in events)
-    assert len(events) >= 2, "how it is cut depends on how busy the machine is"
+    assert len(events) > 2, "the text came while it was made"
     done = await anns.reach(made["id"])
     assert text(events) == "".join(done["output"])
     assert done["urls"] == made["urls"]

@@ -21,11 +21,12 @@ class NotPriced(MutoscopeError):
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:
-    """One model that can be run."""
+    """One model that can be run. ``ad_hoc``: it has no entry in the settings, and may be invented."""
 
     alias: str
     settings: ModelSettings
     reference: ModelReference
+    ad_hoc: bool = False
 
 
 class Entries:
@@ -103,7 +104,7 @@ class Entries:
             return None
         self._refuse_to_undercut(reference, self._default)
         terms = {name: getattr(self._default, name) for name in ModelTerms.model_fields}
-        return CatalogEntry(str(reference), ModelSettings(reference=str(reference), **terms), reference)
+        return CatalogEntry(str(reference), ModelSettings(reference=str(reference), **terms), reference, ad_hoc=True)
 
     def _refuse_to_undercut(self, wanted: ModelReference, default: DefaultModelSettings) -> None:
         """What has a price of its own is not to be had for the default one, by another version or another spelling."""

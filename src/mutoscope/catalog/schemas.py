@@ -7,49 +7,26 @@ provider cannot be reached.
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any
-from weakref import WeakValueDictionary
 
-from mutoscope.catalog.models import ModelSchema
-from mutoscope.catalog.schema import InputSchema
+from mutoscope.catalog.refusals import Refusals
+from mutoscope.catalog.schema_source import FRESH, FetchSchema, Loaded, SchemaSource, loaded_from
 from mutoscope.core.clock import Clock
 from mutoscope.core.errors import MutoscopeError
 from mutoscope.db import Database
-from mutoscope.db.base import table
-from mutoscope.db.upsert import upsert
 from mutoscope.replicate_protocol.references import ModelReference
-from mutoscope.replicate_protocol.schemas import for_trainings
 
-FRESH = timedelta(hours=1)
 RETRY = timedelta(minutes=1)
 # How long a caller waits to be told that a model has changed.
 RENEW_WAIT_S = 2.0
 # With a default price any model of the provider may be asked for.
 MAX_LOADED = 1000
 
-FetchSchema = Callable[[str], Awaitable[dict[str, Any]]]
+Count = Callable[[], None]
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Loaded:
-    """A schema in memory. ``look_again_at`` is when a newer one is asked for; ``None`` is never."""
-
-    document: dict[str, Any]
-    compiled: InputSchema
-    look_again_at: datetime | None
-    asked_at: datetime
-    _training: "Loaded | None" = None
-
-    def for_trainings(self) -> "Loaded":
-        """The same for trainings; made when it is asked for first."""
-        if self._training is None:
-            document = for_trainings(self.document)
-            self._training = Loaded(document, InputSchema(document), self.look_again_at, self.asked_at)
-        return self._training
 
 
 class Schemas:
@@ -66,25 +43,26 @@ class Schemas:
     def __init__(
         self, database: Database, clock: Clock, fetch: FetchSchema, provider: str, *, most: int = MAX_LOADED
     ) -> None:
-        self._most = most
-        self._database, self._clock, self._fetch, self._provider = database, clock, fetch, provider
+        self._clock, self._most = clock, most
+        self._source = SchemaSource(database, clock, fetch, provider)
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
-        self._loading: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._refusals = Refusals()
+        self._firsts: dict[str, asyncio.Task[Loaded]] = {}
         self._refreshes: dict[str, asyncio.Task[None]] = {}
 
-    async def load(self, reference: ModelReference) -> Loaded:
-        """The schema of a model.
+    async def load(self, reference: ModelReference, *, count: Count | None = None) -> Loaded:
+        """The schema of a model. ``count`` is called before the provider is asked because nobody has it.
 
         Raises:
-            MutoscopeError: Whatever the provider said, when it was never read before.
+            MutoscopeError: It was never read before: whatever ``count`` says, or the provider does or did a moment ago.
         """
         key = str(reference)
-        if key not in self._loaded:
-            async with self._loading.setdefault(key, asyncio.Lock()):
-                if key not in self._loaded:
-                    self._remember(key, await self._first(reference))
-        loaded = self._loaded[key]
-        self._loaded.move_to_end(key)
+        if loaded := self._loaded.get(key):
+            self._loaded.move_to_end(key)
+        else:
+            self._refusals.say_again(key, self._clock.now())
+            # Others may wait for it too, so it goes on when one of them goes away.
+            loaded = await asyncio.shield(self._first_for_all(reference, count))
         if loaded.look_again_at is not None and loaded.look_again_at <= self._clock.now():
             loaded.look_again_at = self._clock.now() + RETRY
             self._refresh_behind(reference, FRESH)
@@ -95,47 +73,64 @@ class Schemas:
 
         At most once in ``RETRY``; what cannot be asked leaves the schema as it is. Returns whether it is a newer one.
         """
-        before, now = await self.load(reference), self._clock.now()
-        if before.look_again_at is None or now - before.asked_at < RETRY:
+        before = self._loaded.get(str(reference))
+        if before is None or before.look_again_at is None:
             return False
-        before.asked_at = now
-        await asyncio.wait({self._refresh_behind(reference, RETRY)}, timeout=RENEW_WAIT_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RENEW_WAIT_S):
+                await self._newest(reference)
         return self._loaded.get(str(reference)) is not before
 
     async def aclose(self) -> None:
-        """End what is being fetched in the background."""
-        for task in list(self._refreshes.values()):
+        """End what is being read."""
+        left: list[asyncio.Task[Any]] = [*self._firsts.values(), *self._refreshes.values()]
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._refreshes.values(), return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
 
     def _remember(self, key: str, loaded: Loaded) -> None:
         self._loaded[key] = loaded
         if len(self._loaded) > self._most:
             self._loaded.popitem(last=False)
 
-    async def _first(self, reference: ModelReference) -> Loaded:
+    def _first_for_all(self, reference: ModelReference, count: Count | None) -> "asyncio.Task[Loaded]":
+        key = str(reference)
+        if key not in self._firsts:
+            task = asyncio.create_task(self._first(reference, count), name=f"read the schema of {key}")
+            self._firsts[key] = task
+            task.add_done_callback(lambda ended: self._first_ended(key, ended))
+        return self._firsts[key]
+
+    def _first_ended(self, key: str, task: "asyncio.Task[Loaded]") -> None:
+        del self._firsts[key]
+        if not task.cancelled():
+            task.exception()  # nobody may be left who waits for it
+
+    async def _first(self, reference: ModelReference, count: Count | None) -> Loaded:
         if reference.model is None:
             # Replicate tells nothing of a version without its owner and name; the provider itself checks the input.
-            return _loaded(reference, {}, self._clock.now())
-        return await self._kept(reference) or await self._fetched(reference)
+            found = loaded_from(reference, {}, self._clock.now())
+        else:
+            found = await self._source.kept(reference) or await self._told(reference, count)
+        self._remember(str(reference), found)
+        return found
 
-    async def _kept(self, reference: ModelReference) -> Loaded | None:
-        async with self._database.read() as session:
-            row = await session.get(ModelSchema, (self._provider, str(reference)))
-        return None if row is None else _loaded(reference, row.openapi_schema, row.fetched_at)
+    async def _told(self, reference: ModelReference, count: Count | None) -> Loaded:
+        if count:
+            count()
+        try:
+            return await self._source.fetched(reference)
+        except MutoscopeError as error:
+            self._refusals.keep(str(reference), error, self._clock.now())
+            raise
 
-    async def _fetched(self, reference: ModelReference) -> Loaded:
-        document, now = await self._fetch(str(reference)), self._clock.now()
-        loaded = _loaded(reference, document, now)
-        schemas = table(ModelSchema)
-        async with self._database.write() as session:
-            row = upsert(session, schemas).values(
-                provider=self._provider, reference=str(reference), openapi_schema=document, fetched_at=now
-            )
-            newer = {"openapi_schema": row.excluded.openapi_schema, "fetched_at": row.excluded.fetched_at}
-            key = [schemas.c.provider, schemas.c.reference]
-            await session.execute(row.on_conflict_do_update(index_elements=key, set_=newer))
-        return loaded
+    async def _newest(self, reference: ModelReference) -> None:
+        # What is being looked for may be only good enough to go on with, an older row of the table: so look again.
+        while running := self._refreshes.get(str(reference)):
+            await asyncio.wait({running})
+        newest = self._loaded.get(str(reference))
+        if newest is not None and self._clock.now() - newest.asked_at >= RETRY:
+            await asyncio.wait({self._refresh_behind(reference, RETRY)})
 
     def _refresh_behind(self, reference: ModelReference, life: timedelta) -> "asyncio.Task[None]":
         key = str(reference)
@@ -147,15 +142,16 @@ class Schemas:
 
     async def _refresh(self, reference: ModelReference, life: timedelta) -> None:
         try:
-            kept = await self._kept(reference)
-            # Another process may have asked meanwhile.
-            is_fresh = kept is not None and self._clock.now() - kept.asked_at < life
-            self._remember(str(reference), kept if kept and is_fresh else await self._fetched(reference))
+            self._remember(str(reference), await self._kept_for(reference, life) or await self._asked(reference))
         except MutoscopeError as error:
             _log.warning("a model's schema could not be refreshed; the old one stays", extra={"why": error.detail})
 
+    async def _kept_for(self, reference: ModelReference, life: timedelta) -> Loaded | None:
+        """What another process was told meanwhile, if that is not too long ago."""
+        kept = await self._source.kept(reference)
+        return kept if kept and self._clock.now() - kept.asked_at < life else None
 
-def _loaded(reference: ModelReference, document: dict[str, Any], fetched_at: datetime) -> Loaded:
-    # What a version takes never changes.
-    look_again_at = None if reference.kind == "version" else fetched_at + FRESH
-    return Loaded(document, InputSchema(document), look_again_at, fetched_at)
+    async def _asked(self, reference: ModelReference) -> Loaded:
+        if old := self._loaded.get(str(reference)):
+            old.asked_at = self._clock.now()  # also when there is no answer
+        return await self._source.fetched(reference)

@@ -1,18 +1,33 @@
 """The catalog: the models of the settings, their schemas from the provider, and what a run of them costs."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mutoscope.catalog import pricing
 from mutoscope.catalog.entries import CatalogEntry, Entries, Kind
 from mutoscope.catalog.pricing import Quote
 from mutoscope.catalog.schema import InvalidInput
-from mutoscope.catalog.schemas import FetchSchema, Loaded, Schemas
+from mutoscope.catalog.schema_source import FetchSchema, Loaded
+from mutoscope.catalog.schemas import Schemas
 from mutoscope.core.clock import Clock
 from mutoscope.core.model_settings import DefaultModelSettings, ModelSettings
 from mutoscope.db import Database
 from mutoscope.replicate_protocol.references import ModelReference
+
+
+@dataclass(frozen=True, slots=True)
+class Unlisted:
+    """What holds for models without an entry in the settings.
+
+    Attributes:
+        terms: Theirs.
+        count: Called before the provider is asked for one for the first time, since anybody can invent a name.
+            Raises if that is too often.
+    """
+
+    terms: DefaultModelSettings
+    count: Callable[[], None]
 
 
 class Catalog:
@@ -24,7 +39,7 @@ class Catalog:
         models: The settings of the models, by alias.
         fetch_schema: Asks the provider for the ``openapi_schema`` of a reference.
         provider: The provider's name in our table.
-        default: The terms of models without settings; ``None``: they cannot be run.
+        unlisted: What holds for models without settings; ``None``: they cannot be run.
 
     Raises:
         ConfigurationError: A model's reference cannot be read; names the alias.
@@ -37,9 +52,10 @@ class Catalog:
         models: Mapping[str, ModelSettings],
         fetch_schema: FetchSchema,
         provider: str = "replicate",
-        default: DefaultModelSettings | None = None,
+        unlisted: Unlisted | None = None,
     ) -> None:
-        self._entries = Entries(models, default)
+        self._entries = Entries(models, unlisted.terms if unlisted else None)
+        self._count_unlisted = unlisted.count if unlisted else None
         self._schemas = Schemas(database, clock, fetch_schema, provider)
 
     def entries(self) -> Sequence[CatalogEntry]:
@@ -110,5 +126,5 @@ class Catalog:
 
     async def _load(self, alias: str) -> Loaded:
         entry = self.get(alias)
-        loaded = await self._schemas.load(entry.reference)
+        loaded = await self._schemas.load(entry.reference, count=self._count_unlisted if entry.ad_hoc else None)
         return loaded.for_trainings() if entry.settings.kind == "training" else loaded

@@ -18,7 +18,7 @@ from mutoscope.compat.requests import account_of, guarded, parts_of
 from mutoscope.core.errors import InvalidRequest, NotFound
 from mutoscope.generations.as_prediction import PATH
 from mutoscope.providers.base import ProviderDown
-from mutoscope.providers.pages import Page
+from mutoscope.providers.kept_pages import Page
 from mutoscope.replicate_protocol.references import InvalidReference, ModelReference, parse_reference
 
 MAX_SEARCH_CHARS = 1000
@@ -72,7 +72,7 @@ async def deployments(request: Request) -> Response:
     """``GET /deployments``: those that can be run here."""
     parts = parts_of(request)
     offered = dict.fromkeys(one.reference for one in parts.catalog.entries() if one.reference.kind == "deployment")
-    found = [await parts.pages.read(str(one), {}, asker=account_of(request), about=one) for one in offered]
+    found = await parts.pages.offered(offered, asker=account_of(request))
     results = [_json(page) for page in found if page.status == 200]
     return _as_json({"previous": None, "next": None, "results": results})
 

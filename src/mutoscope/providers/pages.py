@@ -5,34 +5,25 @@ polling. Nothing of the caller goes to Replicate but the path and the query, and
 """
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from weakref import WeakValueDictionary
 
 from mutoscope.core.clock import Clock
 from mutoscope.providers.base import Rate, Throttled
-from mutoscope.providers.budget import Budget, Budgets
+from mutoscope.providers.budget import Budget, Budgets, take
+from mutoscope.providers.kept_pages import KeptPages, Key, Page
 from mutoscope.providers.replicate import Replicate
 from mutoscope.replicate_protocol.references import ModelReference
 
 KEEP_FOR = timedelta(seconds=60)
-MAX_KEPT_BYTES = 64 * 1024 * 1024
+KEEP_OFFERED_FOR = timedelta(minutes=10)
 RATE = Rate(per_minute=300, burst=60)
 RATE_EACH = Rate(per_minute=60, burst=30)
 AT_ONCE = 4
+AT_ONCE_EACH = 2
 PLACE_WAIT_S = 5.0
-
-Key = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """An answer: its status, its media type, and its body as it came."""
-
-    status: int
-    media_type: str
-    body: bytes
 
 
 class ProviderPages:
@@ -54,11 +45,11 @@ class ProviderPages:
     ) -> None:
         self._accounts, self._account_for, self._clock = accounts, account_for, clock
         self.base_url = f"{base_url.rstrip('/')}/v1/"  # how links in pages begin that lead to another page
-        self._kept: OrderedDict[Key, tuple[datetime, Page]] = OrderedDict()
-        self._kept_bytes = 0
+        self._kept = KeptPages()
         self._asking: dict[Key, asyncio.Task[Page]] = {}
         self._budget, self._budgets = Budget(RATE), Budgets(RATE_EACH)
         self._places = asyncio.Semaphore(AT_ONCE)
+        self._places_each: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def read(
         self,
@@ -85,16 +76,28 @@ class ProviderPages:
         """
         account = self._account_for(about)
         key = (account, path, search or "", *(f"{name}={value}" for name, value in sorted(query.items())))
-        now = self._clock.now()
-        if (kept := self._kept.get(key)) and now - kept[0] < KEEP_FOR:
-            return kept[1]
-        if key not in self._asking:
-            self._budgets.take(asker, now)
-            self._budget.take(now)
-            asking = self._asking[key] = asyncio.create_task(self._ask(key, query, search), name=f"read {path}")
-            asking.add_done_callback(lambda ended: self._ended(key, ended))
-        # Others may wait for it too, so it goes on when one of them goes away.
-        return await asyncio.shield(self._asking[key])
+        if kept := self._kept.get(key, self._clock.now() - KEEP_FOR):
+            return kept
+        return await self._ask_once(key, query, asker, self._budgets.of(asker))
+
+    async def offered(self, references: Iterable[ModelReference], *, asker: str) -> list[Page]:
+        """The pages of what the operator offers, each kept for a while, so that a list of any length gets read.
+
+        How many there are is not the asker's doing: all together count for him as one call, if any must be read.
+
+        Raises:
+            ProviderDown, ProviderError, Throttled: As ``read``. What was read until then stays.
+        """
+        pages: list[Page] = []
+        own = [self._budgets.of(asker)]
+        for one in references:
+            key = (self._account_for(one), str(one), "")
+            page = self._kept.get(key, self._clock.now() - KEEP_OFFERED_FOR)
+            if page is None:
+                page = await self._ask_once(key, {}, asker, *own)
+                own = []
+            pages.append(page)
+        return pages
 
     async def aclose(self) -> None:
         """End what is being read."""
@@ -102,36 +105,38 @@ class ProviderPages:
             asking.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    async def _ask(self, key: Key, query: Mapping[str, str], search: str | None) -> Page:
-        account, path, *_ = key
-        try:
-            async with asyncio.timeout(PLACE_WAIT_S):
-                await self._places.acquire()
-        except TimeoutError as late:
-            raise Throttled("This service reads too many pages at once.", retry_after_s=1) from late
-        try:
-            answer = await self._accounts[account].page(path, query, search)
-        finally:
-            self._places.release()
+    async def _ask_once(self, key: Key, query: Mapping[str, str], asker: str, *own: Budget) -> Page:
+        if key not in self._asking:
+            take(self._clock.now(), self._budget, *own)
+            ask = asyncio.create_task(self._ask(key, query, asker), name=f"read {key[1]}")
+            self._asking[key] = ask
+            ask.add_done_callback(lambda ended: self._ended(key, ended))
+        # Others may wait for it too, so it goes on when one of them goes away.
+        return await asyncio.shield(self._asking[key])
+
+    async def _ask(self, key: Key, query: Mapping[str, str], asker: str) -> Page:
+        account, path, search, *_ = key
+        async with self._place(asker):
+            answer = await self._accounts[account].page(path, query, search or None)
         media_type = answer.headers.get("content-type", "application/json").partition(";")[0].strip()
         page = Page(answer.status_code, media_type, answer.content)
-        self._keep(key, self._clock.now(), page)
+        self._kept.keep(key, self._clock.now(), page)
         return page
+
+    @asynccontextmanager
+    async def _place(self, asker: str) -> AsyncGenerator[None]:
+        # Slow pages of one asker leave places to the others, and those that wait for his own stand in nobody's way.
+        own = self._places_each.setdefault(asker, asyncio.Semaphore(AT_ONCE_EACH))
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(PLACE_WAIT_S):
+                    await held.enter_async_context(own)
+                    await held.enter_async_context(self._places)
+            except TimeoutError as late:
+                raise Throttled("This service reads too many pages at once.", retry_after_s=1) from late
+            yield
 
     def _ended(self, key: Key, asking: asyncio.Task[Page]) -> None:
         del self._asking[key]
         if not asking.cancelled():
             asking.exception()  # nobody may be left who waits for it
-
-    def _keep(self, key: Key, now: datetime, page: Page) -> None:
-        if old := self._kept.pop(key, None):
-            self._kept_bytes -= _size(key, old[1])
-        self._kept[key] = (now, page)
-        self._kept_bytes += _size(key, page)
-        while self._kept_bytes > MAX_KEPT_BYTES or len(self._kept) > 1000:
-            oldest_key, (_, oldest) = self._kept.popitem(last=False)
-            self._kept_bytes -= _size(oldest_key, oldest)
-
-
-def _size(key: Key, page: Page) -> int:
-    return sum(map(len, key)) + len(page.body)

@@ -48,7 +48,7 @@ _CREATED: dict[int | str, dict[str, Any]] = {
 @router.post(
     "/generations",
     status_code=202,
-    responses={**_CREATED, **problems.responses(400, 402, 404, 409, 413, 415, 502)},
+    responses={**_CREATED, **problems.responses(400, 402, 404, 409, 413, 415, 429, 502)},
     summary="Ask for a generation",
 )
 async def create(

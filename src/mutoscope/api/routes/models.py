@@ -22,14 +22,14 @@ async def page(parts: Parts) -> Page[ModelRead]:
     return page_of([ModelRead.of(entry) for entry in parts.catalog.entries()], None)
 
 
-@router.get("/models/{alias}", responses=problems.responses(404, 502), summary="Look at a model")
+@router.get("/models/{alias}", responses=problems.responses(404, 429, 502), summary="Look at a model")
 async def get(alias: Alias, parts: Parts) -> ModelDetail:
     """A model with its price, its limits, and the schemas of its input and output."""
     entry = parts.catalog.get(alias)
     return ModelDetail.with_schemas(entry, await parts.catalog.schema(alias))
 
 
-@router.post("/quotes", responses=problems.responses(400, 404, 413, 415, 502), summary="Ask for a price")
+@router.post("/quotes", responses=problems.responses(400, 404, 413, 415, 429, 502), summary="Ask for a price")
 async def quote(body: QuoteCreate, parts: Parts) -> QuoteRead:
     """Validate an input and price it. Nothing is held."""
     await parts.catalog.validate(body.model, body.input)
