@@ -16,7 +16,7 @@ from mutoscope.runner.predictors.describe import default_name
 from tests.runner.harness import Client, Json, eventually, running
 
 HERE = Path(__file__).parent / "predictors"
-KITCHEN, POET, PATIENT = (HERE / f"{name}.py" for name in ("kitchen", "poet", "patient"))
+KITCHEN, POET, PATIENT, ODD = (HERE / f"{name}.py" for name in ("kitchen", "poet", "patient", "odd"))
 COOK = "local/kitchen"
 
 
@@ -149,6 +149,14 @@ async def test_lists_of_files_and_plain_functions(tmp_path: Path) -> None:
         done = await runner.run({"sizes": given}, model="local/sizes")
         assert [(await runner.http.get(url)).text for url in done["output"]] == ["3", "5", "8"]
         assert (await runner.run({"text": "abc"}, model="local/back"))["output"] == "cba"
+
+
+async def test_an_output_above_the_limit_fails_its_prediction_and_gets_into_no_other(tmp_path: Path) -> None:
+    async with running(tmp_path, **own(odd=f"{ODD}:predict")) as runner:
+        large = await runner.run({"kind": "large", "size": 65 * 2**20}, model="local/odd")
+        assert (large["status"], large["error"]) == ("failed", "The model gave more than 67108864 bytes at once.")
+        for kind in ("first", "second"):
+            assert (await runner.run({"kind": kind}, model="local/odd"))["output"] == kind
 
 
 GOOD = "from cog import BasePredictor\nclass Predictor(BasePredictor):\n    def predict(self, a: int) -> int:\n"
