@@ -80,6 +80,14 @@ async def test_a_download_needs_a_link_that_was_signed_for_it(runner: Client) ->
     assert [(await runner.http.get(url)).status_code for url in forged] == [404] * len(forged)
 
 
+@pytest.mark.parametrize("upload_id", ["a" * 26, "x" * 300])
+async def test_an_input_that_names_no_upload_fails_its_prediction(tmp_path: Path, upload_id: str) -> None:
+    painter = f"{Path(__file__).parent / 'predictors' / 'poet.py'}:Painter"
+    async with running(tmp_path, models=[], predictors={"local/sizes": painter}) as runner:
+        failed = await runner.run({"sizes": [f"{runner.url}/v1/files/{upload_id}"]}, model="local/sizes")
+        assert failed["error"].startswith("The file input could not be fetched")
+
+
 async def test_an_upload_ends_with_the_retention(tmp_path: Path) -> None:
     async with running(tmp_path, retention_s=0.3) as runner:
         await upload(runner)

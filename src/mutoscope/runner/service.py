@@ -145,8 +145,6 @@ class Runner:
 
     def _start(self, live: Live, found: Runnable, executor: Executor, completed_input: dict[str, Any]) -> None:
         record = live.record
-        self.store.insert(record)
-        self.counts["accepted"] += 1
         job = Job(
             record.id,
             completed_input,
@@ -155,6 +153,8 @@ class Runner:
             self._mentioned(found, completed_input),
             self.files.path(found.weights) if found.weights else None,
         )
+        self.store.insert(record)  # when nothing is left that could fail: what is in the store runs
+        self.counts["accepted"] += 1
         self.lifecycle.begin(live, executor, job)
 
     def _mentioned(self, found: Runnable, completed_input: dict[str, Any]) -> dict[str, str]:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from mutoscope.runner.records import new_prediction_id
 from mutoscope.runner.store import Store
 
 _MAX_FIELD_BYTES = 65536
+_ID = re.compile(r"[a-z2-7]{26}(?![^/?])")
 
 
 class Uploads:
@@ -114,7 +116,8 @@ class Uploads:
 def _named(url: str, base_url: str) -> str:
     """The id of the upload whose ``get`` or ``download`` link this is, or nothing."""
     prefix = f"{base_url}/v1/files/"
-    return url.removeprefix(prefix).split("/")[0].split("?")[0] if url.startswith(prefix) else ""
+    found = _ID.match(url, len(prefix)) if url.startswith(prefix) else None
+    return found[0] if found else ""
 
 
 def _each(value: object) -> list[object]:
