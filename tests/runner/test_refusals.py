@@ -75,6 +75,8 @@ async def test_a_body_that_is_too_large_is_refused(tmp_path: Path) -> None:
         (b'{"input": {"a": NaN}}', "Out of range float values are not JSON compliant"),
         (b'{"input": {"a": "\\ud800"}}', "half of a surrogate pair is no character"),
         (b"[" * 100_000, "it is nested too deeply"),
+        (b'{"version": "mutoscope/echo", "input": {"a": ' + b"[" * 300 + b"]" * 300 + b"}}", "it is nested too deeply"),
+        (b'{"input": {"a": ' + b'{"b": ' * 99 + b"1" + b"}" * 99 + b"}}", "it is nested too deeply"),
     ],
 )
 async def test_a_body_that_is_not_json_is_refused_with_the_fault_and_its_place(
