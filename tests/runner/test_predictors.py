@@ -13,7 +13,7 @@ import pytest
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.replicate_protocol.schemas import component, input_properties
 from mutoscope.runner.predictors.describe import default_name
-from tests.runner.harness import Client, Json, eventually, running
+from tests.runner.harness import Client, Json, eventually, receiver, running, until
 
 HERE = Path(__file__).parent / "predictors"
 KITCHEN, POET, PATIENT, ODD = (HERE / f"{name}.py" for name in ("kitchen", "poet", "patient", "odd"))
@@ -157,6 +157,35 @@ async def test_an_output_above_the_limit_fails_its_prediction_and_gets_into_no_o
         assert (large["status"], large["error"]) == ("failed", "The model gave more than 67108864 bytes at once.")
         for kind in ("first", "second"):
             assert (await runner.run({"kind": kind}, model="local/odd"))["output"] == kind
+
+
+REPLACED = "half ? pair"
+
+
+@pytest.mark.parametrize(
+    ("kind", "output", "error"),
+    [
+        ("numbers", [None, None, 1.5], None),
+        ("half", REPLACED, None),
+        ("error", None, f"ValueError: {REPLACED}"),
+        ("deep", None, "The output is nested deeper than 100."),
+        ("pairs", None, "The output is not JSON: keys must be str, int, float, bool or None, not tuple"),
+    ],
+)
+async def test_what_json_cannot_hold_hangs_nothing_and_breaks_no_answer(
+    tmp_path: Path, kind: str, output: object, error: str | None
+) -> None:
+    async with running(tmp_path, **own(odd=f"{ODD}:predict")) as runner, receiver(runner.secret) as hook:
+        waited = await runner.create({"kind": kind}, model="local/odd", webhook=hook.url, headers={"Prefer": "wait"})
+        done = await runner.get(waited.json()["id"])
+        assert (done["output"], done["error"]) == (output, error)
+        await until(lambda: hook.good == [done])
+        assert (await runner.run({}, model="local/odd"))["output"] == "text"
+
+
+async def test_pieces_that_json_cannot_hold_are_streamed_without_it(tmp_path: Path) -> None:
+    async with running(tmp_path, **own(odd=f"{ODD}:pieces")) as runner:
+        assert (await runner.run({}, model="local/odd"))["output"] == [None, REPLACED, "end"]
 
 
 GOOD = "from cog import BasePredictor\nclass Predictor(BasePredictor):\n    def predict(self, a: int) -> int:\n"
