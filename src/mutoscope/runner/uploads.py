@@ -19,6 +19,7 @@ from mutoscope.runner.records import new_prediction_id
 from mutoscope.runner.store import Store
 
 _MAX_FIELD_BYTES = 65536
+_MEDIA_TYPE = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")  # what can stand in a header
 _ID = re.compile(r"[a-z2-7]{26}(?![^/?])")
 
 
@@ -35,7 +36,7 @@ class Uploads:
         """Write one uploaded file from the fields of its form, and describe it; slow, so call it in a thread.
 
         Raises:
-            InvalidRequest: There is no ``content``, or ``metadata`` is not a JSON object.
+            InvalidRequest: There is no ``content``, its type cannot be one, or ``metadata`` is not a JSON object.
         """
         if "content" not in fields:
             raise InvalidRequest("Send the file in a field named 'content'.")
@@ -44,7 +45,7 @@ class Uploads:
         known: dict[str, Any] = {
             "id": upload_id,
             "name": _text(fields, "filename") or filename or "file",
-            "content_type": _text(fields, "type") or media_type,
+            "content_type": _media_type(_text(fields, "type") or media_type),
             "size": len(content),
             "etag": digest[:32],
             "checksums": {"sha256": digest},
@@ -126,6 +127,12 @@ def _each(value: object) -> list[object]:
 
 def _text(fields: Mapping[str, memoryview], name: str) -> str:
     return bytes(fields[name][:_MAX_FIELD_BYTES]).decode(errors="replace") if name in fields else ""
+
+
+def _media_type(text: str) -> str:
+    if not _MEDIA_TYPE.fullmatch(text):
+        raise InvalidRequest(f"{text[:100]!r} is not a media type.")
+    return text
 
 
 def _metadata(text: str) -> dict[str, Any]:
