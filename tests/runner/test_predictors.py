@@ -188,6 +188,13 @@ async def test_pieces_that_json_cannot_hold_are_streamed_without_it(tmp_path: Pa
         assert (await runner.run({}, model="local/odd"))["output"] == [None, REPLACED, "end"]
 
 
+async def test_a_list_that_may_be_none_may_be_null(tmp_path: Path) -> None:
+    async with running(tmp_path, **own(odd=f"{ODD}:predict")) as runner:
+        for given in ({}, {"names": None}, {"names": ["a", "b"]}):
+            done = await runner.run({"kind": "names", **given}, model="local/odd")
+            assert (done["error"], done["output"]) == (None, given.get("names"))
+
+
 GOOD = "from cog import BasePredictor\nclass Predictor(BasePredictor):\n    def predict(self, a: int) -> int:\n"
 
 

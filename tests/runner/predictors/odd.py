@@ -1,4 +1,4 @@
-"""A predictor that gives what is hard to carry, for the tests."""
+"""A predictor that takes and gives what is hard to carry, for the tests."""
 
 import json
 from collections.abc import Iterator
@@ -8,8 +8,10 @@ HALF = "half \ud800 pair"
 DEEP = json.loads("[" * 300 + "]" * 300)
 
 
-def predict(kind: str = "text", size: int = 0) -> Any:
+def predict(kind: str = "text", size: int = 0, names: list[str] | None = None) -> Any:
     match kind:
+        case "names":
+            return names
         case "large":
             return "x" * size
         case "numbers":
