@@ -13,10 +13,10 @@ import pytest
 from mutoscope.core.errors import ConfigurationError
 from mutoscope.replicate_protocol.schemas import component, input_properties
 from mutoscope.runner.predictors.describe import default_name
-from tests.runner.harness import Client, Json, eventually, running
+from tests.runner.harness import Client, Json, eventually, receiver, running, until
 
 HERE = Path(__file__).parent / "predictors"
-KITCHEN, POET, PATIENT = (HERE / f"{name}.py" for name in ("kitchen", "poet", "patient"))
+KITCHEN, POET, PATIENT, ODD = (HERE / f"{name}.py" for name in ("kitchen", "poet", "patient", "odd"))
 COOK = "local/kitchen"
 
 
@@ -149,6 +149,50 @@ async def test_lists_of_files_and_plain_functions(tmp_path: Path) -> None:
         done = await runner.run({"sizes": given}, model="local/sizes")
         assert [(await runner.http.get(url)).text for url in done["output"]] == ["3", "5", "8"]
         assert (await runner.run({"text": "abc"}, model="local/back"))["output"] == "cba"
+
+
+async def test_an_output_above_the_limit_fails_its_prediction_and_gets_into_no_other(tmp_path: Path) -> None:
+    async with running(tmp_path, **own(odd=f"{ODD}:predict")) as runner:
+        large = await runner.run({"kind": "large", "size": 65 * 2**20}, model="local/odd")
+        assert (large["status"], large["error"]) == ("failed", "The model gave more than 67108864 bytes at once.")
+        for kind in ("first", "second"):
+            assert (await runner.run({"kind": kind}, model="local/odd"))["output"] == kind
+
+
+REPLACED = "half ? pair"
+
+
+@pytest.mark.parametrize(
+    ("kind", "output", "error"),
+    [
+        ("numbers", [None, None, 1.5], None),
+        ("half", REPLACED, None),
+        ("error", None, f"ValueError: {REPLACED}"),
+        ("deep", None, "The output is nested deeper than 100."),
+        ("pairs", None, "The output is not JSON: keys must be str, int, float, bool or None, not tuple"),
+    ],
+)
+async def test_what_json_cannot_hold_hangs_nothing_and_breaks_no_answer(
+    tmp_path: Path, kind: str, output: object, error: str | None
+) -> None:
+    async with running(tmp_path, **own(odd=f"{ODD}:predict")) as runner, receiver(runner.secret) as hook:
+        waited = await runner.create({"kind": kind}, model="local/odd", webhook=hook.url, headers={"Prefer": "wait"})
+        done = await runner.get(waited.json()["id"])
+        assert (done["output"], done["error"]) == (output, error)
+        await until(lambda: hook.good == [done])
+        assert (await runner.run({}, model="local/odd"))["output"] == "text"
+
+
+async def test_pieces_that_json_cannot_hold_are_streamed_without_it(tmp_path: Path) -> None:
+    async with running(tmp_path, **own(odd=f"{ODD}:pieces")) as runner:
+        assert (await runner.run({}, model="local/odd"))["output"] == [None, REPLACED, "end"]
+
+
+async def test_a_list_that_may_be_none_may_be_null(tmp_path: Path) -> None:
+    async with running(tmp_path, **own(odd=f"{ODD}:predict")) as runner:
+        for given in ({}, {"names": None}, {"names": ["a", "b"]}):
+            done = await runner.run({"kind": "names", **given}, model="local/odd")
+            assert (done["error"], done["output"]) == (None, given.get("names"))
 
 
 GOOD = "from cog import BasePredictor\nclass Predictor(BasePredictor):\n    def predict(self, a: int) -> int:\n"

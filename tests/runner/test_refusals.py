@@ -1,3 +1,4 @@
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -74,6 +75,8 @@ async def test_a_body_that_is_too_large_is_refused(tmp_path: Path) -> None:
         (b'{"input": {"a": NaN}}', "Out of range float values are not JSON compliant"),
         (b'{"input": {"a": "\\ud800"}}', "half of a surrogate pair is no character"),
         (b"[" * 100_000, "it is nested too deeply"),
+        (b'{"version": "mutoscope/echo", "input": {"a": ' + b"[" * 300 + b"]" * 300 + b"}}", "it is nested too deeply"),
+        (b'{"input": {"a": ' + b'{"b": ' * 99 + b"1" + b"}" * 99 + b"}}", "it is nested too deeply"),
     ],
 )
 async def test_a_body_that_is_not_json_is_refused_with_the_fault_and_its_place(
@@ -114,11 +117,22 @@ async def test_what_is_not_there_is_404_in_replicates_shape(runner: Client) -> N
         "/v1/none",
         "/files/none/none.png",
         "/files/..%2F..%2Frunner.db/x",
-        "/files/../runner.db",
+        f"/files/none/{'n' * 300}",
     ):
         answer = await runner.http.get(path)
         assert (answer.status_code, answer.json()["status"]) == (404, 404), path
         assert answer.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["/files/../runner.db", "/files/%2e%2e/webhook_secret", "/files/..%2Frunner.db"])
+async def test_only_what_models_made_is_served(runner: Client, path: str) -> None:
+    """Asked for by hand: clients take such steps out of a path before they send it."""
+    reader, writer = await asyncio.open_connection(*runner.url.removeprefix("http://").split(":"))
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: runner\r\nConnection: close\r\n\r\n".encode())
+    status = (await reader.read()).split()[1]
+    writer.close()
+    await writer.wait_closed()
+    assert status == b"404"
 
 
 @pytest.mark.parametrize("cursor", ["???", "zzz", base64.urlsafe_b64encode(b"9" * 20).decode()])

@@ -50,6 +50,15 @@ async def test_a_name_that_is_not_utf_8_is_kept_as_far_as_it_can_be_read(runner:
     assert (answer.status_code, answer.json()["name"]) == (201, "na\ufffdve.txt")
 
 
+@pytest.mark.parametrize("media_type", ["image/☃", "image/png\r\nx-more: 1", " image/png", "a" * 300])
+async def test_a_type_that_no_download_could_name_is_refused(runner: Client, media_type: str) -> None:
+    answer = await upload(runner, type=media_type)
+    assert (answer.status_code, answer.json()["detail"]) == (422, f"{media_type[:100]!r} is not a media type.")
+    part = '--b\r\ncontent-disposition: form-data; name="content"\r\ncontent-type: image/☃\r\n\r\nx\r\n--b--\r\n'
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    assert (await runner.http.post("/v1/files", content=part.encode(), headers=headers)).status_code == 422
+
+
 async def test_uploads_are_listed_page_by_page(runner: Client) -> None:
     made = [(await upload(runner, b"x")).json()["id"] for _ in range(103)]
     first = await listing(runner)
@@ -78,6 +87,14 @@ async def test_a_download_needs_a_link_that_was_signed_for_it(runner: Client) ->
         one.replace("expiry=", "expiry=%C2%B2"),
     ]
     assert [(await runner.http.get(url)).status_code for url in forged] == [404] * len(forged)
+
+
+@pytest.mark.parametrize("upload_id", ["a" * 26, "x" * 300])
+async def test_an_input_that_names_no_upload_fails_its_prediction(tmp_path: Path, upload_id: str) -> None:
+    painter = f"{Path(__file__).parent / 'predictors' / 'poet.py'}:Painter"
+    async with running(tmp_path, models=[], predictors={"local/sizes": painter}) as runner:
+        failed = await runner.run({"sizes": [f"{runner.url}/v1/files/{upload_id}"]}, model="local/sizes")
+        assert failed["error"].startswith("The file input could not be fetched")
 
 
 async def test_an_upload_ends_with_the_retention(tmp_path: Path) -> None:

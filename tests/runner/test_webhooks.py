@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from mutoscope.core.errors import ConfigurationError
+from mutoscope.runner.config import RunnerConfig
 from mutoscope.runner.hooks import Hooks
 from mutoscope.runner.records import Live, Record
-from tests.runner.harness import Client, Receiver, eventually, process, receiver, running, until
+from mutoscope.runner.server import build_app
+from tests.runner.harness import Client, Receiver, client, eventually, process, receiver, running, until
+from tests.servers.http import serving
 
 
 async def test_the_body_is_what_get_shows_and_the_signature_is_good(runner: Client, hook: Receiver) -> None:
@@ -108,6 +111,21 @@ async def test_a_killed_runner_comes_back_fails_what_it_left_and_says_so(tmp_pat
             assert {one["id"] for one in listed} == {done["id"], left["id"], owed["id"]}
             await until(lambda: {one["id"] for one in hook.good} == {left["id"], owed["id"]})
             await until(lambda: [one["status"] for one in hook.good if one["id"] == left["id"]] == ["failed"])
+
+
+async def test_under_a_server_of_ones_own_it_comes_back_too(tmp_path: Path) -> None:
+    async with receiver() as hook:
+        async with process(tmp_path) as (first, child):
+            hook.secret = first.secret
+            left = await first.start({"seconds": 60}, webhook=hook.url, webhook_events_filter=["completed"])
+            child.kill()
+            await child.wait()
+        app = build_app(RunnerConfig(state_dir=tmp_path, public_url="https://runner.invalid"))
+        async with app.router.lifespan_context(app), serving(app) as url, client(url, first.secret) as second:
+            interrupted = await second.get(left["id"])
+            assert interrupted["status"] == "failed"
+            assert interrupted["urls"]["get"] == f"https://runner.invalid/v1/predictions/{left['id']}"
+            await until(lambda: hook.good == [interrupted])
 
 
 async def test_a_delivery_that_a_fault_of_ours_ends_is_logged(caplog: pytest.LogCaptureFixture) -> None:

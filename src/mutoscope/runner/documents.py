@@ -8,6 +8,9 @@ from mutoscope.replicate_protocol.wire import instant
 from mutoscope.runner.models.base import FILE_SCHEME
 from mutoscope.runner.records import Record
 
+MAX_DEPTH = 100
+"""How often lists and objects may be inside one another: less often than any library on the way takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
@@ -52,6 +55,15 @@ def document(record: Record, addresses: Addresses) -> dict[str, Any]:
         if record.output is None:
             del shown["output"]
     return shown
+
+
+def is_deeper(value: Any, depth: int) -> bool:
+    """Whether lists and objects are inside one another more often than ``depth``."""
+    if isinstance(value, dict):
+        value = list(cast("dict[str, Any]", value).values())
+    if not isinstance(value, list):
+        return False
+    return depth == 0 or any(is_deeper(item, depth - 1) for item in cast("list[Any]", value))
 
 
 def map_strings(value: Any, change: Callable[[str], str]) -> Any:

@@ -1,6 +1,8 @@
 """Files on disk: what models made, under names that cannot be guessed, and what clients uploaded."""
 
 import mimetypes
+import os
+import re
 import secrets
 import shutil
 from pathlib import Path
@@ -9,6 +11,8 @@ from mutoscope.core.errors import NotFound
 from mutoscope.runner.faults import Faults
 
 mimetypes.add_type("image/webp", ".webp")
+_FOLDER = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_MAX_NAME_BYTES = 255
 
 
 class Files:
@@ -38,7 +42,7 @@ class Files:
     def output(self, folder: str, name: str) -> tuple[Path, str]:
         """An output file's path and media type. Raises ``NotFound``."""
         path = self._outputs / folder / name
-        if Path(folder).name != folder or Path(name).name != name or not path.is_file():
+        if not (_FOLDER.fullmatch(folder) and _is_name(name) and path.is_file()):
             raise NotFound("The requested resource could not be found.")
         return path, mimetypes.guess_type(name)[0] or "application/octet-stream"
 
@@ -71,3 +75,8 @@ class Files:
             return False
         self._failed_once.add(key)
         return True
+
+
+def _is_name(text: str) -> bool:
+    """Whether a file could have this name; a longer one is an error of the system, not only missing."""
+    return Path(text).name == text and len(os.fsencode(text)) <= _MAX_NAME_BYTES

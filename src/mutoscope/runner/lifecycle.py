@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from mutoscope.core.json_limits import keepable
+from mutoscope.runner.documents import MAX_DEPTH, is_deeper
 from mutoscope.runner.execution.inline import Executor
 from mutoscope.runner.hooks import Hooks
 from mutoscope.runner.models.base import Job, ModelFailed
@@ -78,14 +80,16 @@ class Lifecycle:
             await asyncio.get_running_loop().create_future()
         else:
             output = await executor.run(job, reporter)
-            self.finish(live, "succeeded", output=output)
+            if is_deeper(output, MAX_DEPTH):
+                raise ModelFailed(f"The output is nested deeper than {MAX_DEPTH}.")
+            self.finish(live, "succeeded", output=keepable(output))
 
     def finish(self, live: Live, status: str, *, output: Any = None, error: str | None = None) -> None:
         """End a run; the first end wins."""
         record = live.record
         if record.terminal:
             return
-        record.status, record.error, record.completed_at = status, error, datetime.now(UTC)
+        record.status, record.error, record.completed_at = status, keepable(error), datetime.now(UTC)
         if status == "succeeded":
             record.output = output
         owes = record.webhook is not None and "completed" in record.events
@@ -97,7 +101,7 @@ class Lifecycle:
 
 
 class _Reporter:
-    """Turns what a model reports into the record and its webhooks."""
+    """Turns what a model reports into the record and its webhooks, as far as it can be kept and shown."""
 
     def __init__(self, live: Live, hooks: Hooks) -> None:
         self._live = live
@@ -112,21 +116,21 @@ class _Reporter:
     def log(self, text: str) -> None:
         record = self._live.record
         if not record.terminal and len(record.logs) < _MAX_LOG_CHARACTERS:
-            record.logs += text
+            record.logs += keepable(text)
             self._hooks.update(self._live, "logs")
 
     def output(self, value: Any) -> None:
         record = self._live.record
-        if not record.terminal:
-            record.output = value
+        if not record.terminal and not is_deeper(value, MAX_DEPTH):
+            record.output = keepable(value)
             self._changed()
 
     def append(self, item: Any) -> None:
         record = self._live.record
-        if not record.terminal:
+        if not record.terminal and not is_deeper(item, MAX_DEPTH):
             output: object = record.output
             record.output = pieces = cast("list[Any]", output) if isinstance(output, list) else []
-            pieces.append(item)
+            pieces.append(keepable(item))
             self._changed()
 
     def _changed(self) -> None:

@@ -55,6 +55,7 @@ def build_app(config: RunnerConfig) -> Starlette:
             tasks += [asyncio.create_task(reload_on_change(*one, runner.replace)) for one in watched]
         try:
             await runner.open()
+            runner.recover()
             yield
         finally:
             for task in tasks:
@@ -86,15 +87,12 @@ async def serve(
     Raises:
         ConfigurationError: The address cannot be listened on, or a model that is asked for cannot be offered.
     """
-    app = build_app(config)
     listener = _listen(config.host, config.port)
     host, port = listener.getsockname()[:2]
     url = (config.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}").rstrip("/")
+    app = build_app(config.model_copy(update={"public_url": url}))
     with listener:
         async with app.router.lifespan_context(app):
-            runner: Runner = app.state.runner
-            runner.base_url = url
-            runner.recover()
             await _until_asked(_Server(app, url, ready), listener, asked or asyncio.Event())
 
 

@@ -36,7 +36,7 @@ from mutoscope.runner.uploads import Uploads
 
 
 class Runner:
-    """One runner. ``base_url`` is known once the server listens; everything else is ready at once."""
+    """One runner. ``base_url`` is where its clients find it."""
 
     def __init__(self, config: RunnerConfig) -> None:
         config.state_dir.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ class Runner:
         self.store, self.shelf = Store(self._database), Shelf(self._database)
         self.files = Files(config.state_dir)
         self.uploads = Uploads(self.files, self.store, config.retention_s, self.webhook_secret)
-        self.inbox = Inbox(lambda: self.base_url)
+        self.inbox = Inbox(self.base_url)
         self.cogs = Cogs(
             config,
             Surroundings(self.inbox, lambda url: self.uploads.open_link(url, self.base_url), config.cancel_grace_s),
@@ -145,8 +145,6 @@ class Runner:
 
     def _start(self, live: Live, found: Runnable, executor: Executor, completed_input: dict[str, Any]) -> None:
         record = live.record
-        self.store.insert(record)
-        self.counts["accepted"] += 1
         job = Job(
             record.id,
             completed_input,
@@ -155,6 +153,8 @@ class Runner:
             self._mentioned(found, completed_input),
             self.files.path(found.weights) if found.weights else None,
         )
+        self.store.insert(record)  # when nothing is left that could fail: what is in the store runs
+        self.counts["accepted"] += 1
         self.lifecycle.begin(live, executor, job)
 
     def _mentioned(self, found: Runnable, completed_input: dict[str, Any]) -> dict[str, str]:

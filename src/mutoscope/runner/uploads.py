@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from mutoscope.runner.records import new_prediction_id
 from mutoscope.runner.store import Store
 
 _MAX_FIELD_BYTES = 65536
+_MEDIA_TYPE = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")  # what can stand in a header
+_ID = re.compile(r"[a-z2-7]{26}(?![^/?])")
 
 
 class Uploads:
@@ -33,7 +36,7 @@ class Uploads:
         """Write one uploaded file from the fields of its form, and describe it; slow, so call it in a thread.
 
         Raises:
-            InvalidRequest: There is no ``content``, or ``metadata`` is not a JSON object.
+            InvalidRequest: There is no ``content``, its type cannot be one, or ``metadata`` is not a JSON object.
         """
         if "content" not in fields:
             raise InvalidRequest("Send the file in a field named 'content'.")
@@ -42,7 +45,7 @@ class Uploads:
         known: dict[str, Any] = {
             "id": upload_id,
             "name": _text(fields, "filename") or filename or "file",
-            "content_type": _text(fields, "type") or media_type,
+            "content_type": _media_type(_text(fields, "type") or media_type),
             "size": len(content),
             "etag": digest[:32],
             "checksums": {"sha256": digest},
@@ -114,7 +117,8 @@ class Uploads:
 def _named(url: str, base_url: str) -> str:
     """The id of the upload whose ``get`` or ``download`` link this is, or nothing."""
     prefix = f"{base_url}/v1/files/"
-    return url.removeprefix(prefix).split("/")[0].split("?")[0] if url.startswith(prefix) else ""
+    found = _ID.match(url, len(prefix)) if url.startswith(prefix) else None
+    return found[0] if found else ""
 
 
 def _each(value: object) -> list[object]:
@@ -123,6 +127,12 @@ def _each(value: object) -> list[object]:
 
 def _text(fields: Mapping[str, memoryview], name: str) -> str:
     return bytes(fields[name][:_MAX_FIELD_BYTES]).decode(errors="replace") if name in fields else ""
+
+
+def _media_type(text: str) -> str:
+    if not _MEDIA_TYPE.fullmatch(text):
+        raise InvalidRequest(f"{text[:100]!r} is not a media type.")
+    return text
 
 
 def _metadata(text: str) -> dict[str, Any]:

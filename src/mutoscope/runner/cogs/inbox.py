@@ -5,7 +5,7 @@ here but from the answer to the request that started the prediction, which canno
 """
 
 import secrets
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -37,9 +37,9 @@ def _is_file(item: object) -> bool:
 
 
 class Inbox:
-    """The predictions that Cog servers may speak of. ``base_url`` tells where they reach this runner."""
+    """The predictions that Cog servers may speak of. ``base_url`` is where they reach this runner."""
 
-    def __init__(self, base_url: Callable[[], str]) -> None:
+    def __init__(self, base_url: str) -> None:
         self._base_url = base_url
         self._open: dict[str, Progress] = {}
 
@@ -49,7 +49,7 @@ class Inbox:
         key = secrets.token_urlsafe(24)
         self._open[key] = progress
         try:
-            yield f"{self._base_url()}/_cog/{key}"
+            yield f"{self._base_url}/_cog/{key}"
         finally:
             del self._open[key]
 

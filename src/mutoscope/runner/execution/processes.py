@@ -98,7 +98,11 @@ class WorkerProcess:
     async def _event(self) -> tuple[str, Any]:
         if self._process is None or self._process.stdout is None:
             raise ModelFailed("The model's process is gone.")
-        line = await self._process.stdout.readline()
+        try:
+            line = await self._process.stdout.readline()
+        except ValueError as error:  # what asyncio raises for a line above the limit
+            await self.kill()  # the rest of the line, and what comes after it, would be taken for the next job's
+            raise ModelFailed(f"The model gave more than {_MAX_LINE_BYTES} bytes at once.") from error
         if not line:
             status = await self._mourn()
             raise ModelFailed(f"The model's process ended unexpectedly (exit status {status}).")
@@ -130,11 +134,11 @@ class Processes:
         worker = await self._free.get()
         try:
             output = await worker.run(job, sink)
-        except asyncio.CancelledError:
-            self._clean(self._reclaim(worker, job))
+        except ModelFailed:
+            self._free.put_nowait(worker)
             raise
         except BaseException:
-            self._free.put_nowait(worker)
+            self._clean(self._reclaim(worker, job))
             raise
         self._free.put_nowait(worker)
         return output
@@ -147,7 +151,7 @@ class Processes:
         await asyncio.gather(*(worker.kill() for worker in self._all))
 
     async def _reclaim(self, worker: WorkerProcess, job: Job) -> None:
-        """A cancelled job still holds its process: free it, behind the back of who cancelled."""
+        """A job that was left, as by a cancel, still holds its process: free it, behind the back of who left."""
         await worker.stop(job, self._grace_s)
         self._free.put_nowait(worker)
 

@@ -62,7 +62,10 @@ class Worker:
         self.emit("ready")
         while True:
             job = self._jobs.get()
-            self.emit(*self._run(predict, job))
+            try:
+                self.emit(*self._run(predict, job))
+            except (TypeError, ValueError, RecursionError) as error:
+                self.emit("failed", f"The output is not JSON: {error}")
             self._canceled.discard(job.id)
 
     def _run(self, predict: Predict, job: Job) -> tuple[str, Any]:

@@ -72,7 +72,10 @@ class Adapter:
         for name, value in context.input.items():
             one = self._parameters[name]
             convert = _Convert(context, one, directory / name)
-            given[name] = [convert(item) for item in value] if one.repeated else convert(value)
+            if one.repeated and value is not None:
+                given[name] = [convert(item) for item in value]
+            else:
+                given[name] = convert(value)
         left_out = {name: None for name, one in self._parameters.items() if one.optional and name not in given}
         return {**left_out, **given}
 

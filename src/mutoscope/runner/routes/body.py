@@ -7,6 +7,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from mutoscope.core.errors import InvalidRequest
+from mutoscope.runner.documents import MAX_DEPTH, is_deeper
 from mutoscope.runner.problems import TooLarge
 from mutoscope.runner.service import Runner
 
@@ -38,6 +39,8 @@ def parse_body(kind: type[Body], body: bytes) -> Body:
     try:
         value: object = json.loads(body)
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()  # else no answer could show it
+        if is_deeper(value, MAX_DEPTH):
+            raise RecursionError
         return kind.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
