@@ -13,10 +13,9 @@ from datetime import timedelta
 from typing import Any
 
 from mutoscope.catalog.refusals import Refusals
-from mutoscope.catalog.schema_source import FRESH, FetchSchema, Loaded, SchemaSource, loaded_from
+from mutoscope.catalog.schema_source import FRESH, Loaded, SchemaSource, loaded_from
 from mutoscope.core.clock import Clock
 from mutoscope.core.errors import MutoscopeError
-from mutoscope.db import Database
 from mutoscope.replicate_protocol.references import ModelReference
 
 RETRY = timedelta(minutes=1)
@@ -33,18 +32,13 @@ class Schemas:
     """Keeps them.
 
     Args:
-        database: Where they outlive the process.
+        source: Where they come from.
         clock: The time.
-        fetch: Asks the provider for the ``openapi_schema`` of a reference.
-        provider: The provider's name in our table.
         most: How many stay in memory: those used last.
     """
 
-    def __init__(
-        self, database: Database, clock: Clock, fetch: FetchSchema, provider: str, *, most: int = MAX_LOADED
-    ) -> None:
-        self._clock, self._most = clock, most
-        self._source = SchemaSource(database, clock, fetch, provider)
+    def __init__(self, source: SchemaSource, clock: Clock, *, most: int = MAX_LOADED) -> None:
+        self._source, self._clock, self._most = source, clock, most
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._refusals = Refusals()
         self._firsts: dict[str, asyncio.Task[Loaded]] = {}

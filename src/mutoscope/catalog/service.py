@@ -8,7 +8,7 @@ from mutoscope.catalog import pricing
 from mutoscope.catalog.entries import CatalogEntry, Entries, Kind
 from mutoscope.catalog.pricing import Quote
 from mutoscope.catalog.schema import InvalidInput
-from mutoscope.catalog.schema_source import FetchSchema, Loaded
+from mutoscope.catalog.schema_source import FetchSchema, Loaded, SchemaSource
 from mutoscope.catalog.schemas import Schemas
 from mutoscope.core.clock import Clock
 from mutoscope.core.model_settings import DefaultModelSettings, ModelSettings
@@ -56,7 +56,7 @@ class Catalog:
     ) -> None:
         self._entries = Entries(models, unlisted.terms if unlisted else None)
         self._count_unlisted = unlisted.count if unlisted else None
-        self._schemas = Schemas(database, clock, fetch_schema, provider)
+        self._schemas = Schemas(SchemaSource(database, clock, fetch_schema, provider), clock)
 
     def entries(self) -> Sequence[CatalogEntry]:
         """All models, in the order of the settings."""
